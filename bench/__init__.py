@@ -1,0 +1,1 @@
+"""Benchmarks: Huiyao beside a bare reference server, in one run, interleaved."""

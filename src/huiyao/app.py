@@ -1,0 +1,127 @@
+"""The composition root: settings in, a wired ASGI application with its dispatcher out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from huiyao import errors, telemetry
+from huiyao.dispatch.dispatcher import Dispatcher
+from huiyao.openapi.application import OpenApi
+from huiyao.service import installation
+from huiyao.service.access import Access
+from huiyao.service.caller import Clock, Services
+from huiyao.settings import Settings
+from huiyao.storage import migrate
+from huiyao.storage.contract import Storage
+from huiyao.wire import envelope
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+OPENAPI: Final = "/openapi/"
+OLDEST_BEAT_MS: Final = 15_000  # of a dispatcher that counts as alive
+PING_SECONDS: Final = 3.0
+STOP_SECONDS: Final = 10.0  # for the dispatcher's last transaction
+_JSON: Final = b"application/json;charset=UTF-8"
+
+
+async def build(settings: Settings, *, dispatch: bool = True, clock: Clock | None = None) -> "Application":
+    """Open the database and wire everything to it. Raises OperatorError.
+
+    On an embedded database the caller holds its `installation.Lock`.
+    """
+    clock = clock or Clock()
+    storage = await installation.open_database(settings, locked=True)
+    try:
+        keys = await installation.open_keys(storage, settings)
+    except BaseException:
+        await storage.close()
+        raise
+    services = Services(storage, clock)
+    openapi = OpenApi(services, Access(storage, keys, clock, settings), settings)
+    return Application(services, openapi, Dispatcher(storage, clock) if dispatch else None)
+
+
+class Application:
+    """ASGI: the Open API, health and metrics; its lifespan is the dispatcher's and the database's."""
+
+    def __init__(self, services: Services, openapi: OpenApi, dispatcher: Dispatcher | None) -> None:
+        self.services = services
+        self._storage: Storage = services.storage
+        self._openapi = openapi
+        self._dispatcher = dispatcher
+        self._dispatching: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["path"].startswith(OPENAPI):
+            await self._openapi(scope, receive, send)
+        else:
+            await self._answer(scope, send)
+
+    def start(self) -> None:
+        if self._dispatcher:
+            self._dispatching = asyncio.create_task(self._dispatcher.run())
+
+    async def close(self) -> None:
+        """Let the dispatcher end its transaction, then commit what was accepted and close the database."""
+        if self._dispatcher and self._dispatching:
+            self._dispatcher.stop()
+            await asyncio.wait([self._dispatching], timeout=STOP_SECONDS)
+            self._dispatching.cancel()
+        await self._storage.close()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        path = scope["path"]
+        if path == "/healthz":
+            await _send(send, 200, b'{"alive":true}')
+        elif path == "/readyz":
+            problems = await self._problems()
+            answer = msgspec.json.encode({"ready": not problems, "problems": problems})
+            await _send(send, 503 if problems else 200, answer)
+        elif path == "/metrics":
+            await _send(send, 200, telemetry.metrics(), content_type=telemetry.METRICS_TYPE)
+        else:
+            language = dict(scope["headers"]).get(b"accept-language", b"")
+            message = errors.UnknownPath().message(english=language[:2].lower() == b"en")
+            await _send(send, 404, envelope.failure(errors.UnknownPath.code, message, sdk=False))
+
+    async def _problems(self) -> list[str]:
+        """What keeps this node from working, one sentence each; names nothing of any organisation."""
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._storage.ping()
+                migrate.check(await self._storage.schema_version())
+                beat = await self._storage.last_beat()
+        except errors.OperatorError as error:
+            return [str(error)]
+        except (errors.HuiyaoError, TimeoutError):
+            return ["The database does not answer."]
+        if beat is None or self.services.clock.now() - beat > OLDEST_BEAT_MS:
+            return ["No dispatcher is alive: nobody is invited or reminded."]
+        return []
+
+
+async def _send(send: Send, status: int, answer: bytes, *, content_type: bytes = _JSON) -> None:
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(answer)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})

@@ -1,0 +1,26 @@
+"""`huiyao doctor`: what is wrong, and why."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+
+from huiyao.cli import options
+from huiyao.cli.lazily import lazily
+
+if TYPE_CHECKING:
+    from huiyao.service import health
+else:
+    health = lazily("huiyao.service.health")
+
+
+def doctor(*, json: options.Json = False, database: options.Database = None) -> None:
+    """Look at settings, database, schema, server key, clock, disk and dispatcher; exit with 1 if anything is wrong."""
+    findings = asyncio.run(health.examine(options.settings(database_url=database)))
+    if json:
+        options.print_json(findings)
+    else:
+        for one in findings:
+            print(f"{'ok  ' if one.ok else 'BAD '} {one.subject}: {one.finding}")
+    if not all(one.ok for one in findings):
+        raise typer.Exit(1)

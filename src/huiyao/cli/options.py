@@ -1,0 +1,92 @@
+"""What several commands have in common: their options, the settings, an opened database, JSON."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import msgspec
+import typer
+
+from huiyao.cli.lazily import lazily
+from huiyao.errors import OperatorError
+from huiyao.settings import Settings, load
+
+if TYPE_CHECKING:
+    from huiyao.keys import Keys
+    from huiyao.service import installation
+    from huiyao.storage.contract import Storage
+else:
+    installation = lazily("huiyao.service.installation")
+
+T = TypeVar("T")
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database", metavar="URL", help="sqlite:///FILE, or postgresql://HOST/DATABASE without a password."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
+OrgId = Annotated[int, typer.Argument(metavar="ORG_ID", help="The organisation's id.")]
+AppId = Annotated[int, typer.Argument(metavar="APP_ID", help="The app's id.")]
+SecretFile = Annotated[
+    str | None,
+    typer.Option(
+        "--secret-file",
+        metavar="FILE|-",
+        help="Take the secret from this file, or from standard input, instead of making one.",
+    ),
+]
+
+
+def settings(**overrides: object) -> Settings:
+    """The settings in force; `overrides` are the command line's, None where an option was not given."""
+    return load(overrides, os.environ)
+
+
+def with_storage(found: Settings, work: "Callable[[Storage], Awaitable[T]]") -> T:
+    """What `work` answers on the opened database."""
+
+    async def run() -> T:
+        storage = await installation.open_database(found)
+        try:
+            return await work(storage)
+        finally:
+            await storage.close()
+
+    return asyncio.run(run())
+
+
+def with_keys(found: Settings, work: "Callable[[Storage, Keys], Awaitable[T]]") -> T:
+    """What `work` answers on the opened database and its keys."""
+
+    async def run(storage: "Storage") -> T:
+        return await work(storage, await installation.open_keys(storage, found))
+
+    return with_storage(found, run)
+
+
+def print_json(answer: object) -> None:
+    print(msgspec.json.encode(answer).decode())
+
+
+def read_secret(file: str | None) -> str | None:
+    """The first line of a file, or of standard input for "-"; None where no file is named."""
+    if file is None:
+        return None
+    try:
+        text = sys.stdin.readline() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"The secret file {file} cannot be read: {error}.") from error
+    return text.split("\n", 1)[0].strip()
+
+
+def org_ids(text: str) -> tuple[int, ...]:
+    """The ids of a list such as 84000,85161, each once, in order."""
+    try:
+        return tuple(dict.fromkeys(int(one) for one in text.split(",") if one.strip()))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no comma-separated list of organisation ids") from None

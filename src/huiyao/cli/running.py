@@ -1,0 +1,87 @@
+"""Runs the server and the dispatcher until they are told to stop."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from huiyao import app, telemetry
+from huiyao.dispatch.dispatcher import Dispatcher
+from huiyao.errors import HuiyaoError, OperatorError
+from huiyao.server import running, workers
+from huiyao.service import installation
+from huiyao.settings import Settings
+
+Ready = Callable[[app.Application], Awaitable[None]]
+
+
+def serve(settings: Settings, *, dispatch: bool, ready: Ready | None = None) -> None:
+    """Until SIGTERM or SIGINT. `ready` is awaited once, before the first call is answered. Raises OperatorError."""
+    telemetry.log_to_stderr(settings.log_level)
+    if settings.workers > 1 and settings.embedded:
+        raise OperatorError(
+            "More than one worker needs PostgreSQL: a SQLite file is served by one process at a time."
+        )
+    with installation.Lock(settings), running.bind(settings.host, settings.port) as listener:
+        if settings.workers == 1:
+            uvloop.run(_serve(listener, settings, dispatch=dispatch, ready=ready))
+            return
+        asyncio.run(_check(settings))
+        _say(settings)
+        workers.supervise(work, settings, dispatch, count=settings.workers, listener=listener)
+
+
+def work(listener: socket.socket, settings: Settings, dispatch: bool) -> None:
+    """One of several workers."""
+    telemetry.log_to_stderr(settings.log_level)
+    workers.follow_parent()
+    try:
+        uvloop.run(_serve(listener, settings, dispatch=dispatch, ready=None))
+    except HuiyaoError as error:
+        print(f"huiyao: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def dispatch(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT. Raises OperatorError."""
+    telemetry.log_to_stderr(settings.log_level)
+    with installation.Lock(settings):
+        uvloop.run(_dispatch(settings))
+
+
+async def _serve(listener: socket.socket, settings: Settings, *, dispatch: bool, ready: Ready | None) -> None:
+    application = await app.build(settings, dispatch=dispatch)
+    if ready:
+        await ready(application)
+    elif settings.workers == 1:
+        _say(settings)
+    await running.run(application, listener, silence_seconds=settings.body_silence_seconds)
+
+
+async def _dispatch(settings: Settings) -> None:
+    storage = await installation.open_database(settings, locked=True)
+    dispatcher = Dispatcher(storage)
+    loop = asyncio.get_running_loop()
+    for one in running.SIGNALS:
+        loop.add_signal_handler(one, dispatcher.stop)
+    telemetry.logger().info("dispatching", pid=os.getpid())
+    try:
+        await dispatcher.run()
+    finally:
+        await storage.close()
+
+
+async def _check(settings: Settings) -> None:
+    """What every worker would fail at, found before any is started."""
+    storage = await installation.open_database(settings)
+    try:
+        await installation.open_keys(storage, settings)
+    finally:
+        await storage.close()
+
+
+def _say(settings: Settings) -> None:
+    telemetry.logger().info("serving", host=settings.host, port=settings.port, pid=os.getpid())

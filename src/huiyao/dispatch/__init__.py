@@ -1,0 +1,1 @@
+"""Due tasks become messages: the loop that drives `storage.expand`."""

@@ -1,0 +1,193 @@
+"""The data Huiyao is about, as frozen values without behaviour; everything above reads these names.
+
+Moments (`*_at`, and `create_time`) are integers: milliseconds since 1970-01-01 UTC, as on the wire and in the
+database (docs/decisions/0002-moments-are-milliseconds.md).
+"""
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+
+class PushStatus(IntEnum):
+    """The wire's pushStatus."""
+
+    PENDING = 0  # the invitation is not yet in every inbox it is meant for
+    PUSHED = 1
+    CANCELLED = 2
+
+
+class MsgStatus(IntEnum):
+    """The wire's msgStatus: how far a member has come with the invitation."""
+
+    UNREAD = 0
+    READ = 1
+    ACCEPTED = 2
+    DECLINED = 3
+
+
+class RemindType(IntEnum):
+    IN_APP = 0
+    SMS = 1
+
+
+class Kind(StrEnum):
+    """What a notice tells (design section 4; the wire's inbox kinds)."""
+
+    INVITED = "invited"
+    UPDATED = "updated"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+    REMINDER = "reminder"
+    NUDGED = "nudged"
+    ANSWERED = "answered"
+
+
+class TaskKind(StrEnum):
+    ANNOUNCE = "announce"  # tell what one Change of the organizer did
+    REMIND = "remind"
+    NUDGE = "nudge"
+    ANSWERED = "answered"
+
+
+class Topic(StrEnum):
+    """What an announce task announces; with it, the audience is decided (rules.audience)."""
+
+    CREATED = "created"
+    MOVED = "moved"  # begin or end changed
+    EDITED = "edited"  # only place or content changed
+    LISTED = "listed"  # only the list of attendees changed
+    CANCELLED = "cancelled"
+    SILENT = "silent"  # nobody is told; pushStatus still moves
+
+
+class Meeting(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One meeting invitation: a row of table `meeting`."""
+
+    org_id: int
+    id: int
+    app_id: int
+    organizer_uid: str
+    organizer_name: str
+    content: str
+    address: str
+    begin_at: int
+    end_at: int
+    remind_min: int  # minutes before begin_at, 0 to 40,320
+    remind_type: int
+    push_status: int
+    sequence: int  # RFC 5545 SEQUENCE: rises with every update that changes anything, and with cancel
+    moved_sequence: int  # the sequence at which begin or end last changed
+    ical_uid: str
+    create_time: int  # the caller's own
+    created_at: int
+    updated_at: int
+    cancelled_at: int | None
+    nudged_at: int | None
+    size: int  # attendee rows, the organizer's and removed ones included
+
+
+class Attendee(msgspec.Struct, frozen=True, gc=False):
+    """One person's part in a meeting: a row of table `attendee` (the wire's member).
+
+    The organizer has a row too, with position -1 unless they invited themselves. A removed attendee's row stays,
+    so that the removal can be told.
+    """
+
+    uid: str
+    name: str
+    position: int  # place in the caller's list, from 0; -1: the organizer, not on the list
+    organizer: bool
+    msg_status: int
+    remind: bool
+    reply: str
+    read_at: int | None
+    answered_at: int | None
+    card_removed_at: int | None
+    removed_at: int | None
+    membership: int  # 1 at first, one more each time the person is invited again
+    invited_sequence: int  # the meeting's sequence at which this membership began
+    removed_sequence: int | None
+    quiet: bool  # no invitation was meant for this membership (notify none, or added to an ended meeting)
+
+    @property
+    def listed(self) -> bool:
+        """On the attendee list now."""
+        return self.position >= 0 and self.removed_at is None
+
+
+class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Work due at a moment, committed with the Change that caused it. `dedup_key` is unique in the organisation."""
+
+    org_id: int
+    id: int
+    due_at: int
+    kind: str
+    meeting_id: int
+    sequence: int
+    dedup_key: str
+    topic: str = ""
+    since_at: int = 0  # answered: the first answer to report
+    old: str = ""  # announce: JSON of the values before the change (rules.Old)
+    resume_uid: str = ""  # attendees up to this uid are done
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One line of a meeting's history: who changed what through which app. `change` is JSON, field → [old, new]."""
+
+    id: int
+    at: int
+    app_id: int | None
+    actor_uid: str
+    kind: str
+    change: str
+
+
+class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One in-app message. `params` is the JSON from which `texts` renders it."""
+
+    id: int
+    meeting_id: int
+    kind: str
+    params: str
+    created_at: int
+    read_at: int | None
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    org_id: int
+    uid: str
+    name: str
+    mobile: str = ""
+    email: str = ""
+    timezone: str = ""  # "" means the organisation's
+    locale: str = ""  # zh-CN, en or "" for the default
+
+
+class Org(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    name: str
+    timezone: str = "Asia/Shanghai"
+    closed: bool = False  # a closed directory answers 4500 to uids it does not know
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    name: str
+    secret: bytes  # sealed under the server's key
+    generation: int = 0  # of the newest token
+    revoked_generation: int = 0  # tokens up to this generation are void
+    disabled: bool = False
+    callback_url: str = ""
+    orgs: tuple[int, ...] = ()  # granted organisations
+    default_org: int | None = None
+    grants: frozenset[str] = frozenset()  # API permissions beyond the usual ones
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """One issued access token; the token itself is derived again when asked for, never stored."""
+
+    app_id: int
+    number: int
+    issued_at: int
+    expires_at: int

@@ -1,0 +1,139 @@
+"""The Open API as one ASGI application: the checks in their order, the call, the envelope, one log line.
+
+Contract sections 1 and 3. Nothing of a query string, token, body or name is ever logged.
+"""
+
+import time
+from typing import Final
+
+from huiyao import errors, telemetry
+from huiyao.openapi import meeting, token, workbench
+from huiyao.openapi.call import BASE, Call, Style
+from huiyao.openapi.context import named_organisation, parse_parameters
+from huiyao.openapi.document import document
+from huiyao.openapi.failure import frames
+from huiyao.openapi.measured import Measured
+from huiyao.openapi.proxies import TrustedProxies
+from huiyao.openapi.reading import ClientGone, read_body
+from huiyao.openapi.request import Receive, Request, Scope, Send
+from huiyao.service.access import Access
+from huiyao.service.caller import Caller, Services
+from huiyao.settings import Settings
+from huiyao.wire import envelope
+
+DOCUMENT: Final = f"{BASE}openapi.json"
+_JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+class OpenApi:
+    """ASGI: everything below /openapi/."""
+
+    def __init__(self, services: Services, access: Access, settings: Settings) -> None:
+        self._services = services
+        self._access = access
+        self._settings = settings
+        self.calls = (
+            *token.CALLS,
+            *workbench.calls(settings.max_members),
+            *meeting.calls(settings.max_members),
+        )
+        self._table = {call.path: Measured(call) for call in self.calls}
+        self._elsewhere = Measured(None)
+        self._document = document(self.calls, public_url=settings.public_url)
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._in_flight = 0
+        self._log = telemetry.logger().bind()
+        self._verbose = settings.log_level == "debug"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request = Request(scope, self._services, self._access)
+        entry = self._table.get(request.path, self._elsewhere)
+        request_id = request.request_id()
+        error: errors.ApiError | None = None
+        self._in_flight += 1
+        try:
+            if request.path == DOCUMENT:
+                await _send(send, self._document, request_id)
+                return
+            try:
+                if entry.call is None:
+                    raise errors.UnknownPath
+                if self._in_flight > self._settings.max_waiting:
+                    raise errors.Overloaded
+                answer = envelope.success(await self._serve(entry.call, request, receive), sdk=request.sdk)
+            except ClientGone:
+                return
+            except errors.ApiError as refusal:
+                error = refusal
+            except Exception as failure:
+                error = errors.SystemFailure()
+                self._log.error(
+                    "call failed", call=entry.name, request_id=request_id.decode(), error=frames(failure)
+                )
+            if error is None:
+                await _send(send, answer, request_id)
+            else:
+                answer = envelope.failure(error.code, error.message(english=request.english), sdk=request.sdk)
+                await _send(
+                    send, answer, request_id, status=error.http_status, retry_after=error.retry_after_seconds
+                )
+        finally:
+            self._in_flight -= 1
+        self._record(entry, request, request_id, error, time.perf_counter() - started)
+
+    async def _serve(self, call: Call, request: Request, receive: Receive) -> bytes | None:
+        """The checks in the order of contract section 3, then the call itself."""
+        request.body = await read_body(request.headers, receive, limit_bytes=self._settings.max_body_bytes)
+        if self._settings.require_https and not self._secure(request):
+            raise errors.HttpsNeeded
+        if request.method != call.method:
+            raise errors.GetNeeded if call.method == "GET" else errors.PostNeeded
+        if call.style is Style.TOKEN:
+            return await call.handle(request)
+        app = await self._access.verify(request.token())
+        org = await self._access.organisation(app, named_organisation(call, request))
+        request.caller = Caller(app.id, org, parse_parameters(call, request))
+        return await call.handle(request)
+
+    def _secure(self, request: Request) -> bool:
+        """Whether the client came by https, a trusted proxy's word counting."""
+        if request.scope["scheme"] == "https":
+            return True
+        forwarded = request.headers.get(b"x-forwarded-proto")
+        client = request.scope.get("client")
+        if forwarded is None or not client or not self._proxies.trust(client[0]):
+            return False
+        return forwarded.rpartition(b",")[2].strip().lower() == b"https"  # the nearest proxy's own word
+
+    def _record(
+        self,
+        entry: Measured,
+        request: Request,
+        request_id: bytes,
+        error: errors.ApiError | None,
+        seconds: float,
+    ) -> None:
+        status = error.code if error else 0
+        entry.count(status, seconds)
+        if error is None and not self._verbose:
+            return
+        log = self._log.info if error else self._log.debug
+        log(
+            "call",
+            call=entry.name,
+            status=status,
+            ms=round(seconds * 1000, 3),
+            request_id=request_id.decode(),
+        )
+
+
+async def _send(
+    send: Send, answer: bytes, request_id: bytes, *, status: int = 200, retry_after: int | None = None
+) -> None:
+    headers = [_JSON, (b"content-length", b"%d" % len(answer)), _NO_STORE, (b"x-request-id", request_id)]
+    if retry_after is not None:
+        headers.append((b"retry-after", b"%d" % retry_after))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})

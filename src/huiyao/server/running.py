@@ -1,0 +1,106 @@
+"""One process that serves: its socket, uvicorn on uvloop, and a stop that loses nothing."""
+
+import asyncio
+import functools
+import signal
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from uvicorn import Config
+from uvicorn import Server as UvicornServer
+
+from huiyao.errors import OperatorError
+from huiyao.server.connection import Connection, Watch
+
+BACKLOG: Final = 2048
+# Calls end within seconds of their own; whatever is left then is cut off.
+STOP_SECONDS: Final = 10
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises OperatorError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise OperatorError(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from error
+    listener.setblocking(False)
+    return listener
+
+
+async def run(application: Any, listener: socket.socket, *, silence_seconds: float) -> None:
+    """Serve an ASGI application until SIGTERM or SIGINT, then answer what was accepted and return."""
+    watch = Watch(silence_seconds=silence_seconds)
+    server = Server(application, watch)
+    sweeper = asyncio.create_task(watch.run(server.server_state.connections))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        sweeper.cancel()
+
+
+class Server(UvicornServer):
+    def __init__(self, application: Any, watch: Watch) -> None:
+        config = Config(
+            application,
+            http=functools.partial(Connection, watch=watch),  # type: ignore[arg-type]
+            ws="none",
+            lifespan="on",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,  # it would log query strings
+            proxy_headers=False,  # the application knows which proxies to trust
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        super().__init__(config)
+        self._watch = watch
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """uvicorn would raise the signal once more at the end, and the process would not exit with 0."""
+        loop = asyncio.get_running_loop()
+        for one in SIGNALS:
+            loop.add_signal_handler(one, self.handle_exit, one, None)
+        try:
+            yield
+        finally:
+            for one in SIGNALS:
+                loop.remove_signal_handler(one)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take what the kernel accepted for us already, close the door, then uvicorn's way out."""
+        self._watch.stopping = True
+        accepted = [one for listener in sockets or [] for one in _accept_all(listener)]
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for one in accepted:
+            await loop.connect_accepted_socket(self._connection, one)
+        await super().shutdown(sockets)
+
+    def _connection(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state, watch=self._watch)
+
+
+def _accept_all(listener: socket.socket) -> list[socket.socket]:
+    accepted: list[socket.socket] = []
+    while True:
+        try:
+            one, _ = listener.accept()
+        except OSError:  # BlockingIOError: nobody is left
+            return accepted
+        one.setblocking(False)
+        accepted.append(one)

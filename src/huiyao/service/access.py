@@ -1,0 +1,167 @@
+"""Which app is calling and for which organisation: access tokens, grants, and what a node remembers of both.
+
+A token is "app.generation.expiry.MAC" with `_` between the parts; the MAC is checked before any look-up
+(contract section 2). It is derived again when asked for and never stored.
+"""
+
+import hmac
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from huiyao import errors
+from huiyao.keys import Keys
+from huiyao.model import App, Generation, Org
+from huiyao.service.caller import Clock
+from huiyao.settings import Settings
+from huiyao.storage.contract import Storage
+
+REMEMBER_SECONDS: Final = 5.0  # how long a node believes what it read of an app or organisation
+KEEP_CURRENT_MS: Final = 300_000  # flags=0 gives the current token if it has at least this left
+LONGEST_TOKEN: Final = 512
+GENERATIONS_REMEMBERED: Final = 10_000
+
+T = TypeVar("T")
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """What a genuine token says."""
+
+    app_id: int
+    generation: int
+    expires_at: int
+
+
+class Access:
+    """Tokens, apps and organisations, for every call to be checked against."""
+
+    def __init__(self, storage: Storage, keys: Keys, clock: Clock, settings: Settings) -> None:
+        self._storage = storage
+        self._keys = keys
+        self._clock = clock
+        self._lives_ms = settings.token_seconds * 1000
+        self._grace_ms = settings.token_grace_seconds * 1000
+        self._apps: _Memory[App] = _Memory(storage.app)
+        self._orgs: _Memory[Org] = _Memory(storage.org)
+        self._issued: dict[tuple[int, int], int] = {}  # (app, generation) → issued_at, which never changes
+        # A call for an app that does not exist compares with this, to take as long as any other.
+        self._decoy = keys.seal(secrets.token_urlsafe(32), app_id=0)
+
+    async def authenticate(self, app_id: int, app_secret: str) -> App:
+        """The app with this id and secret, read anew. Raises BadCredentials, in constant time."""
+        app = await self._storage.app(app_id)
+        known = (
+            self._keys.unseal(app.secret, app_id=app.id) if app else self._keys.unseal(self._decoy, app_id=0)
+        )
+        same = hmac.compare_digest(known.encode(), app_secret.encode())
+        if app is None or not same or app.disabled:
+            raise errors.BadCredentials
+        return app
+
+    async def token(self, app: App, *, force: bool) -> tuple[str, Generation]:
+        """A token for an app from `authenticate`; without `force` the current one while it is fresh."""
+        now = self._clock.now()
+        if not force and app.generation > app.revoked_generation:
+            current = await self._storage.generation(app.id, app.generation)
+            if current and current.expires_at - now >= KEEP_CURRENT_MS:
+                return self._derive(current), current
+        fresh = await self._storage.issue_generation(app.id, now=now, expires_at=now + self._lives_ms)
+        self._apps.forget(app.id)
+        return self._derive(fresh), fresh
+
+    async def token_get(self, app_id: int, app_secret: str, *, force: bool) -> tuple[str, Generation]:
+        """`authenticate` and `token` in one."""
+        return await self.token(await self.authenticate(app_id, app_secret), force=force)
+
+    async def verify(self, token: str) -> App:
+        """The app that the token belongs to.
+
+        Raises BadToken (malformed, forged, revoked, or its app is unknown or disabled) and ExpiredToken (expired,
+        or superseded longer ago than the grace period).
+        """
+        claim = self._read(token)
+        app_id, number = claim.app_id, claim.generation
+        app = await self._apps.get(app_id)
+        if app is not None and app.generation < number:  # issued since this node last looked
+            app = await self._apps.refresh(app_id)
+        if app is None or app.disabled or not app.revoked_generation < number <= app.generation:
+            raise errors.BadToken
+        now = self._clock.now()
+        if now >= claim.expires_at:
+            raise errors.ExpiredToken
+        if number < app.generation:
+            superseded_at = await self._issued_at(app_id, number + 1)
+            if superseded_at is None or now >= superseded_at + self._grace_ms:
+                raise errors.ExpiredToken
+        return app
+
+    async def organisation(self, app: App, org_id: int | None) -> Org:
+        """The named organisation, else the app's only or default one. Raises NotAuthorised."""
+        if org_id is None:
+            org_id = app.orgs[0] if len(app.orgs) == 1 else app.default_org
+        if org_id is None or org_id not in app.orgs:
+            raise errors.NotAuthorised
+        org = await self._orgs.get(org_id)
+        if org is None:
+            raise errors.NotAuthorised
+        return org
+
+    def _derive(self, generation: Generation) -> str:
+        claim = f"{generation.app_id}_{generation.number}_{generation.expires_at}"
+        return f"{claim}_{self._mac(claim)}"
+
+    def _mac(self, claim: str) -> str:
+        return hmac.digest(self._keys.token_key, claim.encode(), "sha256").hex()
+
+    def _read(self, token: str) -> Claim:
+        claim, _, mac = token.rpartition("_")
+        if (
+            len(token) > LONGEST_TOKEN
+            or not token.isascii()
+            or not hmac.compare_digest(mac, self._mac(claim))
+        ):
+            raise errors.BadToken
+        app_id, number, expires_at = claim.split("_")
+        return Claim(int(app_id), int(number), int(expires_at))
+
+    async def _issued_at(self, app_id: int, number: int) -> int | None:
+        known = self._issued.get((app_id, number))
+        if known is not None:
+            return known
+        generation = await self._storage.generation(app_id, number)
+        if generation is None:
+            return None
+        if len(self._issued) >= GENERATIONS_REMEMBERED:
+            self._issued.clear()
+        self._issued[app_id, number] = generation.issued_at
+        return generation.issued_at
+
+
+class _Memory(Generic[T]):
+    """Rows by id, each believed for REMEMBER_SECONDS; what does not exist is not remembered."""
+
+    def __init__(self, read: Callable[[int], Awaitable[T | None]]) -> None:
+        self._read = read
+        self._rows: dict[int, tuple[float, T]] = {}
+
+    async def get(self, row_id: int) -> T | None:
+        known = self._rows.get(row_id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        return await self.refresh(row_id)
+
+    def forget(self, row_id: int) -> None:
+        self._rows.pop(row_id, None)
+
+    async def refresh(self, row_id: int) -> T | None:
+        """Read it anew, whatever is known."""
+        read_at = time.monotonic()  # before the read: what is remembered is never older than it says
+        row = await self._read(row_id)
+        if row is None:
+            self.forget(row_id)
+        else:
+            self._rows[row_id] = (read_at + REMEMBER_SECONDS, row)
+        return row

@@ -1,0 +1,68 @@
+"""Who is calling, and what every use case works with."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import msgspec
+
+from huiyao.model import Org
+from huiyao.storage.contract import Storage
+
+ID_BLOCK = 1000
+KNOWN_PEOPLE = 200_000
+
+
+class Caller(msgspec.Struct, frozen=True, gc=False):
+    """An app acting for one person of one organisation."""
+
+    app_id: int
+    org: Org
+    uid: str
+
+
+class Clock:
+    """The moment now, epoch milliseconds; tests replace it."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Ids:
+    """Ids in blocks from the database, so that choosing one before the commit costs nothing."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._block: Iterator[int] = iter(())
+        self._left = 0
+
+    async def take(self, count: int) -> Iterator[int]:
+        """An iterator over `count` new ids."""
+        while self._left < count:
+            fresh = await self._storage.reserve_ids(ID_BLOCK)
+            # Another call may have refilled while this one waited; what is left of the older block is given up.
+            self._block, self._left = iter(fresh), len(fresh)
+        self._left -= count
+        return iter([next(self._block) for _ in range(count)])
+
+
+class Services:
+    """What a use case needs: a database, a clock, ids, and the people this node has seen in the directory."""
+
+    def __init__(self, storage: Storage, clock: Clock | None = None) -> None:
+        self.storage = storage
+        self.clock = clock or Clock()
+        self.ids = Ids(storage)
+        self._known: OrderedDict[tuple[int, str], None] = OrderedDict()
+
+    def unknown(self, org_id: int, people: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        """Those this node has not yet taught an open directory; the rest is not written again."""
+        known = self._known
+        return tuple(one for one in people if (org_id, one[0]) not in known)
+
+    def learned(self, org_id: int, people: tuple[tuple[str, str], ...]) -> None:
+        """Remember people after their commit."""
+        for uid, _ in people:
+            self._known[org_id, uid] = None
+        while len(self._known) > KNOWN_PEOPLE:
+            self._known.popitem(last=False)

@@ -1,0 +1,94 @@
+"""What an operator should know of an installation's state: the findings of `huiyao doctor`."""
+
+import shutil
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from huiyao.errors import OperatorError, SystemFailure
+from huiyao.service import installation
+from huiyao.service.caller import Clock
+from huiyao.settings import Settings
+from huiyao.storage import migrate
+from huiyao.storage.contract import Storage
+
+LEAST_FREE_BYTES: Final = 200 * 1024 * 1024
+OLDEST_BEAT_MS: Final = 15_000  # of a dispatcher that counts as alive
+FARTHEST_AHEAD_MS: Final = 5_000  # a beat later than our own clock: the nodes' clocks differ
+EARLIEST_NOW: Final = 1_750_000_000_000  # the program is younger than that; an earlier clock is wrong
+
+
+class Finding(msgspec.Struct, frozen=True):
+    subject: str
+    ok: bool
+    finding: str
+
+
+async def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
+    """Everything that can be looked at; changes nothing."""
+    return [one async for one in _examine(settings, clock or Clock())]
+
+
+async def _examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+    # The settings were read before we came here; a wrong one would have stopped the command.
+    yield Finding("settings", True, "in order")
+    now = clock.now()
+    sane = now >= EARLIEST_NOW
+    yield Finding("clock", sane, "plausible" if sane else "this machine's clock is years behind")
+    if settings.embedded:
+        yield _disk(settings)
+    try:
+        storage = await installation.open_as_it_is(settings)
+    except OperatorError as error:
+        yield Finding("database", False, str(error))
+        return
+    try:
+        async for one in _examine_database(storage, settings, now):
+            yield one
+    finally:
+        await storage.close()
+
+
+def _disk(settings: Settings) -> Finding:
+    try:
+        free = shutil.disk_usage(settings.database_file.parent).free
+    except OSError as error:
+        return Finding("disk", False, f"{settings.database_file.parent} cannot be read: {error.strerror}.")
+    return Finding("disk", free >= LEAST_FREE_BYTES, f"{free // (1024 * 1024)} MiB free")
+
+
+async def _examine_database(storage: Storage, settings: Settings, now: int) -> AsyncIterator[Finding]:
+    try:
+        found = await installation.version(storage)
+        yield Finding("database", True, f"{storage.backend} answers")
+        migrate.check(found)
+        yield Finding("schema", True, f"at {found}, the newest")
+    except OperatorError as error:
+        yield Finding("schema", False, str(error))
+        return
+    try:
+        await installation.known_keys(storage, settings)
+        yield Finding("server key", True, "belongs to this database")
+    except OperatorError as error:
+        yield Finding("server key", False, str(error))
+    try:
+        yield _dispatcher(await storage.last_beat(), now)
+        orgs, apps = await storage.orgs(), await storage.apps()
+    except SystemFailure as error:
+        yield Finding("database", False, str(error))
+        return
+    yield Finding("organisations", bool(orgs), f"{len(orgs)}" if orgs else "none; `huiyao org add` makes one")
+    able = [one for one in apps if one.orgs and not one.disabled]
+    yield Finding("apps", bool(able), f"{len(able)} of {len(apps)} enabled with an organisation")
+
+
+def _dispatcher(beat: int | None, now: int) -> Finding:
+    subject = "dispatcher"
+    if beat is None:
+        return Finding(subject, False, "none has ever run; start `huiyao serve` or `huiyao dispatch`")
+    if beat - now > FARTHEST_AHEAD_MS:
+        return Finding(subject, False, f"its clock is {(beat - now) // 1000} s ahead of this machine's")
+    if now - beat > OLDEST_BEAT_MS:
+        return Finding(subject, False, f"last seen {(now - beat) // 1000} s ago; nobody is reminded")
+    return Finding(subject, True, "alive")

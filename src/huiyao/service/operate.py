@@ -1,0 +1,176 @@
+"""What operators do: organisations, apps and their secrets. All raise OperatorError, one sentence each."""
+
+import secrets
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from huiyao.errors import OperatorError
+from huiyao.keys import Keys
+from huiyao.model import App, Org
+from huiyao.storage.contract import Storage
+
+SECRET_BYTES: Final = 24  # of randomness in a secret of our own making: 32 characters
+SHORTEST_SECRET: Final = 16
+LARGEST_ID: Final = 2**63 - 1
+
+
+async def add_org(storage: Storage, org: Org) -> None:
+    if not 0 < org.id <= LARGEST_ID:
+        raise OperatorError(f"An organisation's id is a number from 1 to {LARGEST_ID}, not {org.id}.")
+    if await storage.org(org.id) is not None:
+        raise OperatorError(f"Organisation {org.id} exists already; `huiyao org set` changes it.")
+    await storage.put_org(_checked(org))
+
+
+async def set_org(
+    storage: Storage, org_id: int, *, name: str | None, timezone: str | None, closed: bool | None
+) -> Org:
+    """What is None stays."""
+    org = await _org(storage, org_id)
+    changed = Org(
+        id=org.id,
+        name=org.name if name is None else name,
+        timezone=org.timezone if timezone is None else timezone,
+        closed=org.closed if closed is None else closed,
+    )
+    await storage.put_org(_checked(changed))
+    return changed
+
+
+async def add_app(
+    storage: Storage,
+    keys: Keys,
+    *,
+    name: str,
+    orgs: tuple[int, ...],
+    app_id: int | None,
+    secret: str | None,
+    callback_url: str,
+) -> tuple[App, str]:
+    """The new app with its secret, one of our own making where `secret` is None. The first grant is the default."""
+    for org_id in orgs:
+        await _org(storage, org_id)
+    if app_id is None:
+        app_id = await _free_id(storage)
+    elif not 0 < app_id <= LARGEST_ID:
+        raise OperatorError(f"An app's id is a number from 1 to {LARGEST_ID}, not {app_id}.")
+    elif await storage.app(app_id) is not None:
+        raise OperatorError(f"App {app_id} exists already; `huiyao app set` changes it.")
+    secret = _secret(secret)
+    app = App(
+        id=app_id,
+        name=_name(name),
+        secret=keys.seal(secret, app_id=app_id),
+        callback_url=_callback(callback_url),
+        orgs=orgs,
+        default_org=orgs[0] if orgs else None,
+    )
+    await storage.put_app(app)
+    return app, secret
+
+
+async def set_app(
+    storage: Storage,
+    app_id: int,
+    *,
+    name: str | None,
+    orgs: tuple[int, ...] | None,
+    default_org: int | None,
+    callback_url: str | None,
+) -> App:
+    """What is None stays; a default that is no longer granted gives way to the first grant."""
+    app = await _app(storage, app_id)
+    for org_id in orgs or ():
+        await _org(storage, org_id)
+    granted = app.orgs if orgs is None else orgs
+    if default_org is not None and default_org not in granted:
+        raise OperatorError(f"App {app_id} is not granted organisation {default_org}.")
+    default = app.default_org if default_org is None else default_org
+    if default not in granted:
+        default = granted[0] if granted else None
+    changed = msgspec.structs.replace(
+        app,
+        name=app.name if name is None else _name(name),
+        orgs=granted,
+        default_org=default,
+        callback_url=app.callback_url if callback_url is None else _callback(callback_url),
+    )
+    await storage.put_app(changed)
+    return changed
+
+
+async def disable_app(storage: Storage, app_id: int, *, disabled: bool) -> None:
+    """A disabled app's tokens and secret are refused on every node within seconds."""
+    app = await _app(storage, app_id)
+    await storage.put_app(msgspec.structs.replace(app, disabled=disabled))
+
+
+async def rotate_secret(
+    storage: Storage, keys: Keys, app_id: int, *, secret: str | None, revoke: bool
+) -> str:
+    """The app's new secret; the old one is refused from now on. `revoke`: so are all its tokens."""
+    secret = _secret(secret)
+    app = await _app(storage, app_id)
+    app = msgspec.structs.replace(app, secret=keys.seal(secret, app_id=app_id))
+    await storage.put_app(app)
+    if revoke:
+        # Read again: from here on nobody gets a token with the old secret, so no generation is missed.
+        newest = await _app(storage, app_id)
+        await storage.put_app(msgspec.structs.replace(newest, revoked_generation=newest.generation))
+    return secret
+
+
+async def _org(storage: Storage, org_id: int) -> Org:
+    org = await storage.org(org_id) if 0 < org_id <= LARGEST_ID else None
+    if org is None:
+        raise OperatorError(f"There is no organisation {org_id}; `huiyao org add` makes one.")
+    return org
+
+
+async def _app(storage: Storage, app_id: int) -> App:
+    app = await storage.app(app_id) if 0 < app_id <= LARGEST_ID else None
+    if app is None:
+        raise OperatorError(f"There is no app {app_id}; `huiyao app list` shows them.")
+    return app
+
+
+async def _free_id(storage: Storage) -> int:
+    while True:
+        app_id = (await storage.reserve_ids(1))[0]
+        if await storage.app(app_id) is None:
+            return app_id
+
+
+def _checked(org: Org) -> Org:
+    try:
+        ZoneInfo(org.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise OperatorError(
+            f"{org.timezone!r} is no time zone; name one of the tz database, such as Asia/Shanghai."
+        ) from error
+    return msgspec.structs.replace(org, name=_name(org.name))
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 128 or not name.isprintable():
+        raise OperatorError("A name has 1 to 128 printable characters.")
+    return name
+
+
+def _secret(given: str | None) -> str:
+    if given is None:
+        return secrets.token_urlsafe(SECRET_BYTES)
+    if len(given) < SHORTEST_SECRET or not given.isascii() or not given.isprintable() or " " in given:
+        raise OperatorError(f"An app secret has {SHORTEST_SECRET} or more visible ASCII characters.")
+    return given
+
+
+def _callback(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise OperatorError("A callback URL is an http:// or https:// address.")
+    return url

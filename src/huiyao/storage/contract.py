@@ -1,0 +1,181 @@
+"""What the rest of Huiyao may ask of a database; SQLite and PostgreSQL both keep it, one test suite proves it.
+
+Every query carries the organisation. Reads see everything committed before they began. `commit` gathers the
+Changes of many calls into one transaction; each succeeds or fails on its own.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from huiyao.model import App, Attendee, Generation, Meeting, Message, Org, Person, Task
+from huiyao.rules.announce import Answer, Notice
+from huiyao.rules.change import Change
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """The Change is durable."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """The guard no longer holds; nothing was written. Load again and decide again."""
+
+
+class Repeated(msgspec.Struct, frozen=True):
+    """A create with this idempotency key was committed before, by a request with this fingerprint."""
+
+    meeting_id: int
+    fingerprint: bytes
+
+
+Verdict = Committed | Conflict | Repeated
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """A place in a feed: rows are ordered by the transaction that wrote them, then by id; (0, 0) is the start."""
+
+    xid: int
+    id: int
+
+
+class InboxPage(msgspec.Struct, frozen=True):
+    messages: tuple[Message, ...]  # oldest first
+    unread: int  # of the whole inbox
+    end: Position  # behind the last message given; where nothing was given, where the reader stood
+
+
+class Expanded(msgspec.Struct, frozen=True):
+    """What one transaction of the dispatcher did."""
+
+    tasks: int  # finished
+    messages: int
+    more: bool  # whether due tasks were left for the next round
+    next_due_at: int | None  # of the earliest task that waits, due or not; None: there is none
+    lateness_ms: tuple[int, ...]  # of each finished task
+
+
+# (task, meeting, the first answers, how many answers) → notices; `rules.announce.notices` with the clock bound.
+Decide = Callable[[Task, Meeting, Sequence[Answer], int], Sequence[Notice]]
+# Whether a task of this meeting comes too late; it is then recorded in history as kind "missed".
+Missed = Callable[[Task, Meeting], bool]
+
+
+class Storage(Protocol):
+    """A database. All moments are epoch milliseconds from the caller's clock.
+
+    Every method raises `errors.SystemFailure` where the database cannot be reached or refuses, with nothing
+    changed; `commit` raises `errors.OutcomeUnknown` where a COMMIT's outcome could not be learned, and
+    `errors.Overloaded` where too many Changes wait already.
+    """
+
+    backend: str  # "sqlite" or "postgresql"
+
+    async def close(self) -> None:
+        """Commit what was accepted, then let go of the database."""
+
+    # Meetings
+
+    async def meeting(self, org_id: int, meeting_id: int, uid: str) -> tuple[Meeting, Attendee] | None:
+        """The meeting and this person's row, a removed one included; None where there is no such row."""
+
+    async def whole_meeting(self, org_id: int, meeting_id: int) -> tuple[Meeting, list[Attendee]] | None:
+        """The meeting and all its attendee rows, removed ones included, ordered by position, then uid.
+
+        The two are of one moment: read in one snapshot.
+        """
+
+    async def commit(self, change: Change) -> Verdict:
+        """Apply the Change wholly if its guard holds, together with others waiting. See `rules.change`."""
+
+    async def find_repeated(
+        self, org_id: int, app_id: int, uid: str, key: str, *, now: int
+    ) -> Repeated | None:
+        """The record of a create with this key that has not expired at `now`."""
+
+    async def reserve_ids(self, count: int) -> range:
+        """Ids nobody else will ever get: positive, below 2^53, rising on this node. Never given twice, crash or not."""
+
+    async def unknown_people(self, org_id: int, uids: Iterable[str]) -> list[str]:
+        """Those of the uids that are not in the directory, in the order given."""
+
+    # Inbox
+
+    async def inbox(self, org_id: int, uid: str, *, after: Position | None, size: int) -> InboxPage:
+        """Up to `size` messages behind `after`, oldest first; without `after` the newest `size`, oldest first.
+
+        Only what no late commit can still precede is shown, so that a cursor never steps over a message.
+        """
+
+    async def mark_inbox_read(self, org_id: int, uid: str, *, message_id: int, now: int) -> bool:
+        """Mark that message and those before it in the feed; False where this person has no such message."""
+
+    # Tokens and directory
+
+    async def app(self, app_id: int) -> App | None: ...
+
+    async def org(self, org_id: int) -> Org | None: ...
+
+    async def person(self, org_id: int, uid: str) -> Person | None: ...
+
+    async def generation(self, app_id: int, number: int) -> Generation | None: ...
+
+    async def issue_generation(self, app_id: int, *, now: int, expires_at: int) -> Generation:
+        """Raise the app's generation by one and record it; records whose tokens have expired at `now` are dropped."""
+
+    # Dispatch
+
+    async def expand(self, *, now: int, rows: int, decide: Decide, missed: Missed) -> Expanded:
+        """One transaction: claim due tasks, write their messages, move pushStatus, delete the tasks.
+
+        Looks at about `rows` attendee rows at the most. A task of more is done in parts, each remembering the last
+        uid. An announce task waits for the earlier ones of its meeting.
+        """
+
+    async def beat(self, node: str, *, now: int) -> None:
+        """Record that a dispatcher is alive; beats older than a day are dropped."""
+
+    async def last_beat(self) -> int | None:
+        """The newest beat of any dispatcher."""
+
+    async def listen(self, wake: Callable[[], None]) -> None:
+        """From now on call `wake` on the event loop soon after tasks were committed, by this process or another.
+
+        Only a hint that may be lost; polling guarantees.
+        """
+
+    # Operators
+
+    async def ping(self) -> None:
+        """A cheap round trip."""
+
+    async def schema_version(self) -> str | None:
+        """The revision the database is at; None for an empty one. The newest is `migrate.newest()`."""
+
+    async def setting(self, name: str) -> str | None:
+        """What the installation remembers under this name."""
+
+    async def keep_setting(self, name: str, value: str) -> str:
+        """Remember it unless there is a value already; the one that stands."""
+
+    async def put_org(self, org: Org) -> None:
+        """Insert or replace."""
+
+    async def orgs(self) -> list[Org]: ...
+
+    async def put_app(self, app: App) -> None:
+        """Insert or replace, grants included; `generation` of an existing app is left as it is."""
+
+    async def apps(self) -> list[App]: ...
+
+    async def import_people(self, people: Sequence[Person]) -> None:
+        """Insert or replace."""
+
+    async def erase_person(self, org_id: int, uid: str) -> bool:
+        """Remove a person's name, number, address, inbox and replies; False where nothing was known of them.
+
+        The directory row and the inbox messages go; in meetings the name becomes "-" and the reply empty.
+        """
+
+    async def backup(self, path: str) -> None:
+        """Copy the whole database into a new file while it is in use (SQLite only; else OperatorError)."""

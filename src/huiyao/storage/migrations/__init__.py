@@ -1,0 +1,1 @@
+"""The numbered migrations, one set for both databases; never edited once released."""

@@ -1,0 +1,229 @@
+"""Connections to PostgreSQL: how one is made, which errors mean it is lost, and the few that reads share.
+
+Driver errors become `errors.SystemFailure` here, once.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+import structlog
+
+from huiyao import errors
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+ATTEMPT_SECONDS: Final = 2.0  # for one attempt to connect
+PATIENCE_SECONDS: Final = 2.0  # for trying again while a server restarts, or for a free connection
+PAUSE_SECONDS: Final = 0.05
+STATEMENT_SECONDS: Final = 3.0
+CLOSE_SECONDS: Final = 1.0
+
+# All our statements look up rows by index. On a young table without statistics the planner would choose, and with
+# prepared statements keep, a plan that reads whole tables. The time-outs set locks free that a frozen node holds.
+_SERVER_SETTINGS: Final = {
+    "application_name": "huiyao",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "idle_in_transaction_session_timeout": "10s",
+    "jit": "off",
+    "lock_timeout": "2s",
+}
+
+# Everything the driver raises; asyncio.TimeoutError is TimeoutError, which is an OSError.
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+# The database is away or this connection is of no use any more; nothing is wrong with what was asked.
+_LOST: Final = (
+    OSError,
+    asyncpg.InternalClientError,  # used in the very moment in which it is being lost
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
+    asyncpg.TooManyConnectionsError,
+)
+# Worth the same statements once more (design section 2).
+TRANSIENT: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+log = structlog.get_logger(__name__)
+
+
+def is_lost(error: BaseException, connection: "Connection | None") -> bool:
+    """Whether the connection, rather than the statement, is what failed."""
+    return isinstance(error, _LOST) or connection is None or connection.is_closed()
+
+
+def facts(error: BaseException) -> dict[str, str]:
+    """What may be logged of an error: never its message or detail, which quote the row's texts."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {
+        "at": f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "",
+        "error": type(error).__name__,
+        "sqlstate": str(getattr(error, "sqlstate", None) or ""),
+        "constraint": str(getattr(error, "constraint_name", None) or ""),
+    }
+
+
+async def connect(url: str) -> Connection:
+    """One connection, from a single attempt. Raises DRIVER_ERRORS."""
+    return await asyncpg.connect(
+        url,
+        timeout=ATTEMPT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        server_settings=_SERVER_SETTINGS,
+        max_cached_statement_lifetime=0,
+    )
+
+
+async def connect_patiently(url: str) -> Connection:
+    """Try for PATIENCE_SECONDS, so that the restart of a server goes unnoticed. Raises DRIVER_ERRORS."""
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await connect(url)
+        except DRIVER_ERRORS as error:
+            if not is_lost(error, None) or clock.time() + PAUSE_SECONDS >= deadline:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def close(connection: Connection) -> None:
+    """Say goodbye to the server; where it does not answer, just go."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except DRIVER_ERRORS:
+        connection.terminate()
+
+
+class Connections:
+    """A few connections, each used by one statement or transaction at a time, the warmest first.
+
+    asyncpg's own pool costs 35 µs a statement over this (a third of a `detail`), for a proxy and hooks not used here.
+    """
+
+    def __init__(self, url: str, size: int) -> None:
+        self._url = url
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(size)
+        self._closed = False
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of one statement, which must bear being run twice. Raises SystemFailure."""
+        for last in (False, True):
+            connection = await self._take()
+            try:
+                rows = await connection.fetch(query, *arguments)
+            except DRIVER_ERRORS as error:
+                again = not isinstance(error, TimeoutError) and (
+                    isinstance(error, TRANSIENT) or is_lost(error, connection)
+                )
+                self._put_back(connection, usable=not is_lost(error, connection))
+                if last or not again:
+                    raise self.failure(error) from error
+            except BaseException:  # the caller was cancelled: the connection is still busy with the statement
+                self._put_back(connection, usable=False)
+                raise
+            else:
+                self._put_back(connection)
+                return rows
+        raise AssertionError("unreachable")
+
+    async def fetch_row(self, query: str, *arguments: object) -> asyncpg.Record | None:
+        """The first row, if any. Raises SystemFailure."""
+        rows = await self.fetch(query, *arguments)
+        return rows[0] if rows else None
+
+    def transaction(self, *, passing: tuple[type[Exception], ...] = ()) -> "Transaction":
+        """`async with` it for a connection; what is `passing` is raised as it is, other driver errors translated."""
+        return Transaction(self, passing)
+
+    def failure(self, error: BaseException) -> errors.SystemFailure:
+        log.error("statement failed", **facts(error))
+        return errors.SystemFailure()
+
+    async def close(self) -> None:
+        """What is still in use is let go of when it comes back."""
+        self._closed = True
+        while self._idle:
+            await close(self._idle.pop())
+
+    async def _take(self) -> Connection:
+        try:
+            if self._free.locked():
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._free.acquire()
+            else:
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise errors.SystemFailure from error
+        try:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    return connection
+            return await connect_patiently(self._url)
+        except DRIVER_ERRORS as error:
+            self._free.release()
+            raise self.failure(error) from error
+        except BaseException:
+            self._free.release()
+            raise
+
+    def _put_back(self, connection: Connection, *, usable: bool = True) -> None:
+        if usable and not self._closed and not connection.is_closed():
+            self._idle.append(connection)
+        else:
+            connection.terminate()
+        self._free.release()
+
+
+class Transaction:
+    """Committed at the end of its block, rolled back by an exception."""
+
+    def __init__(self, connections: Connections, passing: tuple[type[Exception], ...]) -> None:
+        self._connections = connections
+        self._passing = passing
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._connections._take()
+        try:
+            await self._connection.execute("BEGIN")
+        except BaseException as error:
+            self._connections._put_back(self._connection, usable=False)
+            self._translate(error)
+            raise
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        usable = False
+        try:
+            # A connection whose statement was cancelled is still busy with it; the server rolls back when it goes.
+            if error is None:
+                await self._connection.execute("COMMIT")
+                usable = True
+            elif not isinstance(error, asyncio.CancelledError | OSError):
+                await self._connection.execute("ROLLBACK")
+                usable = True
+        except DRIVER_ERRORS as failed:
+            error = error or failed
+        finally:
+            self._connections._put_back(self._connection, usable=usable)
+        self._translate(error)
+
+    def _translate(self, error: BaseException | None) -> None:
+        if isinstance(error, DRIVER_ERRORS) and not isinstance(error, self._passing):
+            raise self._connections.failure(error) from error
+
+
+def columns(rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Rows, at least one, turned into the columns that `unnest` takes."""
+    return list(zip(*rows, strict=True))

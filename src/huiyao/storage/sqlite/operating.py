@@ -1,0 +1,213 @@
+"""What operators and tokens need: organisations, apps, people, generations, heartbeats, backup."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from huiyao.errors import OperatorError
+from huiyao.model import App, Generation, Org, Person
+from huiyao.storage.sqlite import rows
+from huiyao.storage.sqlite.reads import snapshot
+from huiyao.storage.sqlite.writer import Writer, connect
+
+DAY_MS: Final = 86_400_000
+
+_ORG: Final = "SELECT org_id, name, timezone, closed FROM org"
+_APP: Final = (
+    "SELECT app_id, name, secret, generation, revoked_generation, disabled, callback_url, grants FROM app"
+)
+_PUT_ORG: Final = rows.insert(
+    "org",
+    ("org_id", "name", "timezone", "closed"),
+    "ON CONFLICT DO UPDATE SET name = excluded.name, timezone = excluded.timezone, closed = excluded.closed",
+)
+_PUT_APP: Final = rows.insert(
+    "app",
+    ("app_id", "name", "secret", "generation", "revoked_generation", "disabled", "callback_url", "grants"),
+    "ON CONFLICT DO UPDATE SET name = excluded.name, secret = excluded.secret,"
+    " revoked_generation = excluded.revoked_generation, disabled = excluded.disabled,"
+    " callback_url = excluded.callback_url, grants = excluded.grants",
+)
+_PERSON_FIELDS: Final = Person.__struct_fields__
+_PUT_PERSON: Final = rows.insert(
+    "person",
+    _PERSON_FIELDS,
+    "ON CONFLICT DO UPDATE SET " + ", ".join(f"{field} = excluded.{field}" for field in _PERSON_FIELDS[2:]),
+)
+
+
+class Operating:
+    """The part of the storage that operators and tokens use."""
+
+    _path: str
+    _reader: sqlite3.Connection
+    _writer: Writer
+
+    async def app(self, app_id: int) -> App | None:
+        with snapshot(self._reader) as reader:
+            row = reader.execute(f"{_APP} WHERE app_id = ?", (app_id,)).fetchone()
+            return _app(reader, row) if row else None
+
+    async def apps(self) -> list[App]:
+        with snapshot(self._reader) as reader:
+            return [_app(reader, row) for row in reader.execute(f"{_APP} ORDER BY app_id").fetchall()]
+
+    async def put_app(self, app: App) -> None:
+        grants = ",".join(sorted(app.grants))
+        values = (app.id, app.name, app.secret, app.generation, app.revoked_generation, app.disabled)
+
+        def put(connection: sqlite3.Connection) -> None:
+            connection.execute(_PUT_APP, (*values, app.callback_url, grants))
+            connection.execute("DELETE FROM org_app WHERE app_id = ?", (app.id,))
+            connection.executemany(
+                "INSERT INTO org_app (org_id, app_id, is_default) VALUES (?, ?, ?)",
+                [(org_id, app.id, org_id == app.default_org) for org_id in app.orgs],
+            )
+
+        await self._writer.run(put)
+
+    async def org(self, org_id: int) -> Org | None:
+        with snapshot(self._reader) as reader:
+            row = reader.execute(f"{_ORG} WHERE org_id = ?", (org_id,)).fetchone()
+        return _org(row) if row else None
+
+    async def orgs(self) -> list[Org]:
+        with snapshot(self._reader) as reader:
+            return [_org(row) for row in reader.execute(f"{_ORG} ORDER BY org_id")]
+
+    async def put_org(self, org: Org) -> None:
+        values = (org.id, org.name, org.timezone, org.closed)
+        await self._writer.run(lambda connection: connection.execute(_PUT_ORG, values))
+
+    async def person(self, org_id: int, uid: str) -> Person | None:
+        with snapshot(self._reader) as reader:
+            row = reader.execute(
+                f"SELECT {', '.join(_PERSON_FIELDS)} FROM person WHERE org_id = ? AND uid = ?",
+                (org_id, uid),
+            ).fetchone()
+        return Person(**dict(zip(_PERSON_FIELDS, row, strict=True))) if row else None
+
+    async def import_people(self, people: Sequence[Person]) -> None:
+        values = [tuple(getattr(one, field) for field in _PERSON_FIELDS) for one in people]
+        await self._writer.run(lambda connection: connection.executemany(_PUT_PERSON, values))
+
+    async def erase_person(self, org_id: int, uid: str) -> bool:
+        def erase(connection: sqlite3.Connection) -> bool:
+            key = (org_id, uid)
+            count = 0
+            for statement in (
+                "DELETE FROM person WHERE org_id = ? AND uid = ?",
+                "DELETE FROM message WHERE org_id = ? AND uid = ?",
+                "UPDATE attendee SET name = '-', reply = '' WHERE org_id = ? AND uid = ?",
+                "UPDATE meeting SET organizer_name = '-' WHERE org_id = ? AND organizer_uid = ?",
+                "UPDATE history SET change = '{}' WHERE org_id = ? AND actor_uid = ? AND kind = 'responded'",
+            ):
+                count += connection.execute(statement, key).rowcount
+            return count > 0
+
+        return await self._writer.run(erase)
+
+    async def generation(self, app_id: int, number: int) -> Generation | None:
+        with snapshot(self._reader) as reader:
+            row = reader.execute(
+                "SELECT issued_at, expires_at FROM token_generation WHERE app_id = ? AND number = ?",
+                (app_id, number),
+            ).fetchone()
+        return Generation(app_id=app_id, number=number, issued_at=row[0], expires_at=row[1]) if row else None
+
+    async def issue_generation(self, app_id: int, *, now: int, expires_at: int) -> Generation:
+        def issue(connection: sqlite3.Connection) -> int:
+            (number,) = connection.execute(
+                "UPDATE app SET generation = generation + 1 WHERE app_id = ? RETURNING generation", (app_id,)
+            ).fetchone()
+            connection.execute(
+                "DELETE FROM token_generation WHERE app_id = ? AND expires_at <= ?", (app_id, now)
+            )
+            connection.execute(
+                "INSERT INTO token_generation (app_id, number, issued_at, expires_at) VALUES (?, ?, ?, ?)",
+                (app_id, number, now, expires_at),
+            )
+            return int(number)
+
+        number = await self._writer.run(issue)
+        return Generation(app_id=app_id, number=number, issued_at=now, expires_at=expires_at)
+
+    async def beat(self, node: str, *, now: int) -> None:
+        def beat(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM heartbeat WHERE at < ?", (now - DAY_MS,))
+            connection.execute(
+                "INSERT INTO heartbeat (node, at) VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+                (node, now),
+            )
+
+        await self._writer.run(beat)
+
+    async def last_beat(self) -> int | None:
+        with snapshot(self._reader) as reader:
+            found: int | None = reader.execute("SELECT max(at) FROM heartbeat").fetchone()[0]
+        return found
+
+    async def ping(self) -> None:
+        with snapshot(self._reader) as reader:
+            reader.execute("SELECT 1").fetchone()
+
+    async def schema_version(self) -> str | None:
+        with snapshot(self._reader) as reader:
+            if not reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+                return None
+            row = reader.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
+
+    async def setting(self, name: str) -> str | None:
+        with snapshot(self._reader) as reader:
+            row = reader.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    async def keep_setting(self, name: str, value: str) -> str:
+        def keep(connection: sqlite3.Connection) -> str:
+            connection.execute(
+                "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value)
+            )
+            row = connection.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+            return str(row[0])
+
+        return await self._writer.run(keep)
+
+    async def backup(self, path: str) -> None:
+        await asyncio.to_thread(self._backup, path)
+
+    def _backup(self, path: str) -> None:
+        if Path(path).exists():
+            raise OperatorError(f"{path} exists already: a backup is never written over another file.")
+        source, target = connect(self._path), sqlite3.connect(path)
+        try:
+            source.backup(target)
+        except sqlite3.Error as error:
+            raise OperatorError(f"{path} cannot be written: {error}.") from error
+        finally:
+            source.close()
+            target.close()
+
+
+def _org(row: Sequence[Any]) -> Org:
+    return Org(id=row[0], name=row[1], timezone=row[2], closed=row[3] == 1)
+
+
+def _app(reader: sqlite3.Connection, row: Sequence[Any]) -> App:
+    granted = reader.execute(
+        "SELECT org_id, is_default FROM org_app WHERE app_id = ? ORDER BY org_id", (row[0],)
+    ).fetchall()
+    return App(
+        id=row[0],
+        name=row[1],
+        secret=row[2],
+        generation=row[3],
+        revoked_generation=row[4],
+        disabled=row[5] == 1,
+        callback_url=row[6],
+        orgs=tuple(org_id for org_id, _ in granted),
+        default_org=next((org_id for org_id, is_default in granted if is_default), None),
+        grants=frozenset(filter(None, row[7].split(","))),
+    )

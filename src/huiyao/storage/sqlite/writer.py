@@ -1,0 +1,190 @@
+"""The one writer: a thread that commits what waits together, Changes of calls before any other job."""
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from huiyao import errors
+from huiyao.rules.change import Change
+from huiyao.storage.contract import Committed, Verdict
+from huiyao.storage.sqlite import commit
+
+T = TypeVar("T")
+Outcome = Verdict | errors.ApiError
+Waiting = tuple[Change, "asyncio.Future[Verdict]"]
+Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
+
+LARGEST_BATCH: Final = 500  # Changes; keeps the wait of the first one short
+BUSY_SECONDS: Final = 3.0  # how long another process (a command beside `serve`) may hold the database
+
+log = structlog.get_logger(__name__)
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A connection with our settings. An acknowledged commit is on the disk (synchronous=FULL)."""
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -32000")
+    return connection
+
+
+class Writer:
+    """Call its methods on the event loop; what they answer is committed."""
+
+    def __init__(self, path: str, *, max_waiting: int) -> None:
+        self._connection = connect(path)
+        self._max_waiting = max_waiting
+        self._loop = asyncio.get_running_loop()
+        self._changes: deque[Waiting] = deque()
+        self._jobs: deque[Job] = deque()
+        self._work = threading.Condition()
+        self._stopping = False
+        self._on_tasks: Callable[[], None] | None = None
+        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    def on_tasks(self, call: Callable[[], None]) -> None:
+        """Call this on the event loop after each commit of tasks."""
+        self._on_tasks = call
+
+    async def commit(self, change: Change) -> Verdict:
+        """Raises Overloaded, and SystemFailure where the Change fails even alone."""
+        if len(self._changes) >= self._max_waiting:
+            raise errors.Overloaded
+        done: asyncio.Future[Verdict] = self._loop.create_future()
+        with self._work:
+            self._refuse_if_stopped()
+            self._changes.append((change, done))
+            self._work.notify()
+        return await done
+
+    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job in a transaction of its own. Raises SystemFailure where SQLite refuses."""
+        done: asyncio.Future[T] = self._loop.create_future()
+        with self._work:
+            self._refuse_if_stopped()
+            self._jobs.append((job, done))
+            self._work.notify()
+        return await done
+
+    async def close(self) -> None:
+        """Finish everything accepted, then end."""
+        with self._work:
+            self._stopping = True
+            self._work.notify()
+        await asyncio.to_thread(self._thread.join)
+        self._connection.close()
+
+    def _refuse_if_stopped(self) -> None:
+        if self._stopping:
+            raise errors.SystemFailure
+
+    def _run(self) -> None:
+        while True:
+            with self._work:
+                while not (self._changes or self._jobs or self._stopping):
+                    self._work.wait()
+                if not (self._changes or self._jobs):
+                    return
+                batch = self._take_batch()
+                job = None if batch else self._jobs.popleft()
+            if batch:
+                outcomes = self._commit_batch([change for change, _ in batch])
+                self._loop.call_soon_threadsafe(self._settle, batch, outcomes)
+            elif job:
+                self._run_job(job)
+
+    def _take_batch(self) -> list[Waiting]:
+        """The Changes that go together: nothing in one batch depends on another of it.
+
+        An organizer's Change has its meeting to itself, an attendee's its row, a create its idempotency key.
+        """
+        batch: list[Waiting] = []
+        left: list[Waiting] = []
+        taken: set[object] = set()
+        while self._changes and len(batch) < LARGEST_BATCH:
+            one = self._changes.popleft()
+            change = one[0]
+            meeting = (change.org_id, change.meeting_id)
+            if change.attendee:
+                keys: list[object] = [(*meeting, change.attendee.uid)]
+                blocked = meeting in taken or keys[0] in taken
+                keys.append((*meeting, None))
+            else:
+                keys = [meeting]
+                blocked = meeting in taken or (*meeting, None) in taken
+            record = change.idempotency
+            if record:
+                keys.append((change.org_id, record.app_id, record.uid, record.key, "key"))
+                blocked = blocked or keys[-1] in taken
+            if blocked:
+                left.append(one)
+            else:
+                taken.update(keys)
+                batch.append(one)
+        self._changes.extendleft(reversed(left))
+        return batch
+
+    def _commit_batch(self, changes: list[Change]) -> list[Outcome]:
+        try:
+            return list(commit.apply(self._connection, changes))
+        except sqlite3.OperationalError as error:
+            # The database is locked, full or broken: no Change would fare better alone.
+            log.error("commit failed", error=error.sqlite_errorname, changes=len(changes))
+            return [errors.SystemFailure() for _ in changes]
+        except sqlite3.Error as error:
+            if len(changes) > 1:
+                return [outcome for change in changes for outcome in self._commit_batch([change])]
+            log.error(
+                "change refused",
+                error=getattr(error, "sqlite_errorname", type(error).__name__),
+                org_id=changes[0].org_id,
+                meeting_id=changes[0].meeting_id,
+            )
+            return [errors.SystemFailure()]
+
+    def _settle(self, batch: list[Waiting], outcomes: list[Outcome]) -> None:
+        tasks = False
+        for (change, done), outcome in zip(batch, outcomes, strict=True):
+            tasks = tasks or (bool(change.tasks) and isinstance(outcome, Committed))
+            if done.done():  # its caller was cancelled meanwhile
+                continue
+            if isinstance(outcome, errors.ApiError):
+                done.set_exception(outcome)
+            else:
+                done.set_result(outcome)
+        if tasks and self._on_tasks:
+            self._on_tasks()
+
+    def _run_job(self, job: Job) -> None:
+        work, done = job
+        result: Any = None
+        failure: Exception | None = None
+        try:
+            result = commit.in_transaction(self._connection, work)
+        except sqlite3.Error as error:
+            log.error("job failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
+            failure = errors.SystemFailure()
+            failure.__cause__ = error
+        except Exception as error:  # (the loop's edge: the caller gets it, the thread goes on)
+            failure = error
+        self._loop.call_soon_threadsafe(_answer, done, result, failure)
+
+
+def _answer(done: "asyncio.Future[Any]", result: object, failure: Exception | None) -> None:
+    if done.done():
+        return
+    if failure:
+        done.set_exception(failure)
+    else:
+        done.set_result(result)

@@ -1,0 +1,113 @@
+"""Logs and metrics: JSON lines on standard error, and what /metrics shows to Prometheus.
+
+No secret, token, query string, name, text or number is ever given to either.
+"""
+
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+from structlog.typing import EventDict, WrappedLogger
+
+METRICS_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
+# Set before this module is imported where several processes answer as one (see huiyao.server).
+SHARED_METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+CALLS = Counter("huiyao_calls", "Calls answered, by name and return code.", ["call", "status"])
+CALL_SECONDS = Histogram(
+    "huiyao_call_seconds",
+    "From the head of a request to its answer.",
+    ["call"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+TASKS = Counter("huiyao_dispatch_tasks", "Due tasks done.")
+MESSAGES = Counter("huiyao_dispatch_messages", "Messages written into inboxes.")
+LATENESS_SECONDS = Histogram(
+    "huiyao_dispatch_lateness_seconds",
+    "From a task's due moment to its end.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+BEHIND_SECONDS = Gauge(
+    "huiyao_dispatch_behind_seconds",
+    "How long the earliest task still waiting has been due.",
+    multiprocess_mode="livemax",
+)
+DISPATCH_FAILURES = Counter(
+    "huiyao_dispatch_failures", "Rounds of the dispatcher that failed and were tried again."
+)
+
+
+def log_to_stderr(level: str, stream: TextIO = sys.stderr) -> None:
+    """Set up structlog; what libraries say through `logging` (warnings and worse) becomes such lines too."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            _stamp,
+            structlog.processors.JSONRenderer(serializer=_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    """A logger; it takes an event and facts as keyword arguments."""
+    found: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return found
+
+
+def metrics() -> bytes:
+    """What /metrics answers: of all processes of this `serve` where there are several."""
+    if SHARED_METRICS not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def frames(failure: BaseException) -> str:
+    """Where it happened and of what type, causes included, without any message: those can quote a request."""
+    return "\n".join(_chain(failure))
+
+
+def _chain(failure: BaseException | None) -> Iterator[str]:
+    while failure is not None:
+        yield type(failure).__qualname__
+        yield from (line.rstrip() for line in traceback.format_tb(failure.__traceback__))
+        failure = failure.__cause__ or failure.__context__
+
+
+class _Forward(logging.Handler):
+    """Hands a library's record to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failure = record.exc_info[1] if record.exc_info else None
+        facts = {"error": frames(failure)} if failure else {}
+        logger().log(record.levelno, record.getMessage(), source=record.name, **facts)
+
+
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["at"] = time.time_ns() // 1_000_000
+    return event
+
+
+def _json(event: Any, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()

@@ -1,0 +1,1 @@
+"""Random lives of invitations, compared with a slow and obvious reference model."""

@@ -1,0 +1,1 @@
+"""The storage contract on both databases, and what is particular to each."""

@@ -1,0 +1,179 @@
+"""Connections cut at every moment, and a PostgreSQL that stops and comes back."""
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+
+from huiyao import errors
+from huiyao.storage.postgres import commit
+from tests.storage.node import BOSS, ORG, Node, open_nodes, until
+from tests.storage.postgres import Databases, own_server
+from tests.storage.proxy import Cut, proxied
+
+pytestmark = pytest.mark.postgres
+
+
+async def entries(url: str) -> list[tuple[int, str]]:
+    """(meeting, kind) of the whole history, read past the storage."""
+    connection = await asyncpg.connect(url)
+    try:
+        found = await connection.fetch("SELECT meeting_id, kind FROM history ORDER BY id")
+        return [(row[0], row[1]) for row in found]
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("cut", [Cut.LOSE, Cut.HANG, Cut.ANSWER])
+async def test_a_commit_whose_answer_is_lost_is_looked_up_and_done_exactly_once(
+    postgres_url: str, cut: Cut
+) -> None:
+    async with proxied(postgres_url) as proxy, open_nodes(proxy.url) as (node,):
+        earlier = await node.create("ann")
+        proxy.cut = cut
+        meeting_id = await node.create("ann")
+        assert proxy.cut is Cut.PASS  # it did happen
+        proxy.cut = cut
+        await node.respond(meeting_id, "ann")
+        assert await entries(postgres_url) == [
+            (earlier, "created"),
+            (meeting_id, "created"),
+            (meeting_id, "responded"),
+        ]
+
+
+async def test_all_changes_of_a_batch_share_what_became_of_it(postgres_url: str) -> None:
+    async with proxied(postgres_url) as proxy, open_nodes(proxy.url) as (node,):
+        await node.create("ann")
+        proxy.cut = Cut.ANSWER
+        ids = await asyncio.gather(*(node.create("ann") for _ in range(30)))
+        assert [one for one, _ in await entries(postgres_url)][1:] == sorted(ids)
+
+
+async def test_where_the_outcome_cannot_be_learned_the_caller_is_told_so(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit, "OUTCOME_SECONDS", 0.5)
+    async with proxied(postgres_url) as proxy, open_nodes(proxy.url) as (node,):
+        await node.create("ann")
+        proxy.cut = Cut.AWAY
+        with pytest.raises(errors.OutcomeUnknown):
+            await node.create("ann")
+        assert len(await entries(postgres_url)) == 2
+        proxy.away = False
+        await node.create("ann")
+        assert len(await entries(postgres_url)) == 3
+
+
+async def test_a_backend_that_is_ended_in_the_middle_goes_unnoticed(postgres_url: str) -> None:
+    async with open_nodes(postgres_url) as (node,):
+        stopping = asyncio.Event()
+
+        async def end_backends() -> None:
+            killer = await asyncpg.connect(postgres_url)
+            while not stopping.is_set():
+                await killer.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    " ORDER BY random() LIMIT 1"
+                )
+                await asyncio.sleep(0.03)
+            await killer.close()
+
+        killing = asyncio.create_task(end_backends())
+        made: list[int] = []
+        for _ in range(10):
+            made += await asyncio.gather(*(node.create("ann", "bob") for _ in range(20)))
+            await node.respond(made[-1], "ann")
+        stopping.set()
+        await killing
+        written = await entries(postgres_url)
+        assert sorted(one for one, kind in written if kind == "created") == sorted(made)
+        assert sum(kind == "responded" for _, kind in written) == 10
+
+
+async def fails_soon(node: Node, *, seconds: float = 4) -> None:
+    """Every kind of call fails with SystemFailure, in time."""
+    start = time.monotonic()
+    results = await asyncio.gather(
+        *(node.create("ann") for _ in range(50)),
+        node.storage.whole_meeting(ORG.id, 1),
+        node.storage.ping(),
+        node.expand(),
+        return_exceptions=True,
+    )
+    assert {type(result) for result in results} == {errors.SystemFailure}
+    assert time.monotonic() - start < seconds
+
+
+async def works(node: Node) -> bool:
+    try:
+        await node.create("ann")
+    except errors.SystemFailure:
+        return False
+    return True
+
+
+@pytest.mark.slow
+async def test_while_the_server_is_down_calls_fail_in_time_and_afterwards_they_work_again() -> None:
+    with own_server() as server:
+        url = Databases(server.url).create()
+        async with open_nodes(url) as (node,):
+            woken: list[None] = []
+            await node.storage.listen(lambda: woken.append(None))
+            await node.services.ids.take(500)
+            before = await node.create("ann")
+            await asyncio.to_thread(server.stop)
+            await fails_soon(node)
+            await fails_soon(node)
+            await asyncio.to_thread(server.start)
+            await until(lambda: works(node))
+            assert await node.storage.whole_meeting(ORG.id, before)
+            assert await node.expand_all() >= 2
+
+            async def wakes() -> bool:
+                woken.clear()
+                await node.create("ann")
+                await asyncio.sleep(0.2)
+                return len(woken) > 1  # by itself and by NOTIFY
+
+            await until(wakes)
+
+
+@pytest.mark.slow
+async def test_a_restart_in_the_middle_loses_nothing_that_was_confirmed_and_doubles_nothing() -> None:
+    with own_server() as server:
+        url = Databases(server.url).create()
+        async with open_nodes(url, 2) as nodes:
+            stopping = asyncio.Event()
+            confirmed: list[int] = []
+            failed = 0
+
+            async def create_on(node: Node) -> None:
+                nonlocal failed
+                while not stopping.is_set():
+                    try:
+                        confirmed.append(await node.create("ann"))
+                    except errors.OutcomeUnknown:
+                        pytest.fail("the server came back in time to be asked")
+                    except errors.SystemFailure:
+                        failed += 1
+
+            creating = [asyncio.create_task(create_on(node)) for node in nodes for _ in range(8)]
+
+            async def goes_on() -> bool:
+                return len(confirmed) > seen + 100
+
+            for _ in range(2):
+                seen = len(confirmed)
+                await until(goes_on)
+                await asyncio.to_thread(server.stop)
+                await asyncio.to_thread(server.start)
+            seen = len(confirmed)
+            await until(goes_on)
+            stopping.set()
+            await asyncio.gather(*creating)
+            assert sorted(confirmed) == sorted(one for one, _ in await entries(url))
+            found = await nodes[0].storage.meeting(ORG.id, confirmed[-1], BOSS)
+            assert found

@@ -1,0 +1,1 @@
+"""Rules and other pure parts, without a database."""
