@@ -5,7 +5,9 @@ costs beyond it is what Huiyao does. Usage: reference.py DATABASE_URL PORT
 """
 
 import asyncio
+import base64
 import itertools
+import struct
 import sys
 import time
 from datetime import datetime
@@ -23,14 +25,6 @@ from bench.stores import Postgres, Rows, Sqlite
 
 ZONE = ZoneInfo("Asia/Shanghai")
 ORG, APP = 85161, 1
-MEETING = (
-    "SELECT organizer_uid, organizer_name, push_status, sequence, create_time, content, address, begin_at,"
-    " end_at, remind_min, remind_type FROM meeting WHERE org_id = {} AND id = {}"
-)
-ATTENDEES = (
-    "SELECT uid, name, msg_status, remind, position, removed_at FROM attendee"
-    " WHERE org_id = {} AND meeting_id = {} ORDER BY position"
-)
 INBOX = (
     "SELECT id, kind, meeting_id, params, created_at, read_at, xid FROM message"
     " WHERE org_id = {} AND uid = {} ORDER BY xid DESC, id DESC LIMIT {}"
@@ -87,16 +81,23 @@ def rows_of(body: Body, ids: "itertools.count[int]", now: int) -> tuple[int, Row
 
 
 async def detail_of(store: Sqlite | Postgres, id: int) -> bytes:
-    (meeting,) = await store.rows(MEETING, ORG, id)
-    people = await store.rows(ATTENDEES, ORG, id)
-    names = ("createTime", "content", "address", "beginTime", "endTime", "remindMin", "remindType")
-    detail: dict[str, object] = dict(zip(names, tuple(meeting)[4:], strict=True))
-    detail["members"] = [
-        {"uid": uid, "name": name, "msgStatus": status, "remind": remind == 1, "isRemind": remind == 1}
-        for uid, name, status, remind, position, removed_at in people
-        if position >= 0 and removed_at is None
-    ]
-    creator, name, push_status, sequence = tuple(meeting)[:4]
+    meeting, people = await store.whole_meeting(ORG, id)
+    creator, name, content, address, begin_at, end_at, remind_min, remind_type = meeting[3:11]
+    push_status, sequence, create_time = meeting[11], meeting[12], meeting[15]
+    detail = {
+        "createTime": create_time,
+        "content": content,
+        "address": address,
+        "beginTime": begin_at,
+        "endTime": end_at,
+        "remindMin": remind_min,
+        "remindType": remind_type,
+        "members": [
+            {"uid": p[0], "name": p[1], "msgStatus": p[4], "remind": p[5] == 1, "isRemind": p[5] == 1}
+            for p in people
+            if p[2] >= 0 and p[10] is None
+        ],
+    }
     data = {
         "meetingInviteId": id,
         "orgId": ORG,
@@ -107,9 +108,10 @@ async def detail_of(store: Sqlite | Postgres, id: int) -> bytes:
     return encode({"status": 0, "data": {**data, "sequence": sequence, "detail": detail}})
 
 
-def moment(at: int) -> str:
-    day = datetime.fromtimestamp(at / 1000, ZONE)
-    return f"{day.month}月{day.day}日 周{'一二三四五六日'[day.weekday()]} {day:%H:%M}"
+def moments(begin_at: int, end_at: int) -> str:
+    begin, end = (datetime.fromtimestamp(at / 1000, ZONE) for at in (begin_at, end_at))
+    day = f"{begin.year}年{begin.month}月{begin.day}日 周{'一二三四五六日'[begin.weekday()]}"
+    return f"{day} {begin:%H:%M}–{end:%H:%M}"
 
 
 async def inbox_of(store: Sqlite | Postgres, uid: str) -> bytes:
@@ -118,19 +120,12 @@ async def inbox_of(store: Sqlite | Postgres, uid: str) -> bytes:
     items = []
     for id, kind, meeting_id, params, created_at, read_at, _ in reversed(found):
         p = msgspec.json.decode(params)
-        when = moment(p["begin_at"])
-        text = f"{p['organizer']}邀请您参加会议：{p['content']}，时间：{when}，地点：{p['address']}"
-        items.append(
-            {
-                "messageId": id,
-                "kind": kind,
-                "meetingInviteId": meeting_id,
-                "text": text,
-                "createTime": created_at,
-            }
-        )
-        items[-1]["read"] = read_at is not None
-    cursor = f"{found[0][6]}.{found[0][0]}" if found else "0.0"
+        when = moments(p["begin_at"], p["end_at"])
+        text = f"{p['organizer']}邀请您参加会议：{p['content']}。时间：{when}，地点：{p['address']}"
+        items.append({"messageId": id, "kind": kind, "meetingInviteId": meeting_id, "text": text})
+        items[-1] |= {"createTime": created_at, "read": read_at is not None}
+    end = struct.pack(">QQ", found[0][6], found[0][0]) if found else bytes(16)
+    cursor = base64.urlsafe_b64encode(end).rstrip(b"=").decode()
     return encode({"status": 0, "data": {"items": items, "unread": unread, "nextCursor": cursor}})
 
 

@@ -145,8 +145,13 @@ def check_same_bytes(call: str, make: load.MakeRequest, port: int, other: int) -
     second = load.drive(other, make, count=50, connections=1, keep=True).bodies
     for ours, theirs in zip(first, second, strict=True):
         if ours != theirs:
+            at = next(
+                n
+                for n, pair in enumerate(zip(ours + b"!", theirs + b"?", strict=False))
+                if pair[0] != pair[1]
+            )
             raise RuntimeError(
-                f"{call}: the reference answers differently:\n{ours.decode()}\n{theirs.decode()}"
+                f"{call}: the reference answers differently from byte {at}: {ours[at - 40 : at + 40]!r}"
             )
 
 

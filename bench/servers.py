@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 30
 
 
 class App(msgspec.Struct, frozen=True):
-    app_id: str
+    app_id: int
     app_secret: str
 
 

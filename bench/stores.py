@@ -8,6 +8,9 @@ from typing import Any
 
 import asyncpg
 
+from huiyao.storage.postgres import meetings as postgres_sql
+from huiyao.storage.sqlite import reads as sqlite_sql
+
 Rows = dict[str, list[tuple[Any, ...]]]
 COLUMNS = {
     "meeting": "org_id id app_id organizer_uid organizer_name content address begin_at end_at remind_min"
@@ -47,6 +50,10 @@ class Sqlite:
     async def rows(self, sql: str, *values: object) -> list[Any]:
         return self.reader.execute(sql.format(*"??????"), values).fetchall()
 
+    async def whole_meeting(self, *key: int) -> tuple[Any, list[Any]]:
+        people = self.reader.execute(sqlite_sql._ATTENDEES, key)
+        return self.reader.execute(sqlite_sql._MEETING, key).fetchone(), people.fetchall()
+
     async def insert(self, rows: Rows) -> None:
         done = self.loop.create_future()
         self.waiting.put((rows, done))
@@ -83,6 +90,11 @@ class Postgres:
 
     async def rows(self, sql: str, *values: object) -> list[Any]:
         return await self.pool.fetch(sql.format("$1", "$2", "$3"), *values)
+
+    async def whole_meeting(self, *key: int) -> tuple[Any, list[Any]]:
+        row = await self.pool.fetchrow(postgres_sql._WHOLE_MEETING, *key)
+        assert row
+        return row, list(zip(*row[postgres_sql._WIDTH :], strict=True))
 
     async def insert(self, rows: Rows) -> None:
         done = asyncio.get_running_loop().create_future()

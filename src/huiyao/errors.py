@@ -18,6 +18,9 @@ HuiyaoError
 │   ├── UnknownPerson      4500
 │   ├── RequesterMissing   4501
 │   ├── BadParameter       4600
+│   │   ├── NotListed      4600
+│   │   ├── NudgedLately   4600
+│   │   ├── NoSuchMessage  4600
 │   │   └── BodyTooLarge   4600, HTTP 413
 │   ├── NoSuchMeeting      4601
 │   ├── NotCreator         4602
@@ -183,6 +186,35 @@ class BadParameter(ApiError):
     def __init__(self, field: str, fault_zh: str, fault_en: str) -> None:
         super().__init__(field=field, fault_zh=fault_zh, fault_en=fault_en)
         self.field = field
+
+
+class NotListed(BadParameter):
+    """A creator who is no member has nothing to read or answer (contract section 4)."""
+
+    remedy = "Only members read and respond; the creator may be one of them."
+
+    def __init__(self) -> None:
+        super().__init__("requesterUid", "不是会议成员", "is the creator and not a member of the meeting")
+
+
+class NudgedLately(BadParameter):
+    """remindagain within 5 minutes of the last time (contract section 6)."""
+
+    remedy = "Wait as long as the message says."
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(
+            "meetingInviteId",
+            f"请在{wait_seconds}秒后再提醒",
+            f"can be nudged again in {wait_seconds} seconds",
+        )
+
+
+class NoSuchMessage(BadParameter):
+    remedy = "Take messageId from an answer of inbox."
+
+    def __init__(self) -> None:
+        super().__init__("messageId", "不存在", "does not exist")
 
 
 class BodyTooLarge(BadParameter):

@@ -6,6 +6,7 @@ sets it.
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Final, Self
 
@@ -95,9 +96,9 @@ def find(settings: Settings) -> str | None:
 def make(path: Path) -> str:
     """A new server key in a new file that only its owner can read; an existing one is kept and answered."""
     key = secrets.token_urlsafe(SHORTEST_KEY)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
+        with open(descriptor, "w", encoding="ascii") as file:
             file.write(f"{key}\n")
             file.flush()
             os.fsync(file.fileno())
@@ -106,7 +107,7 @@ def make(path: Path) -> str:
         except FileExistsError:
             return path.read_text(encoding="ascii").strip()
         finally:
-            draft.unlink()
+            os.unlink(draft)
         _fsync_directory(path.parent)
     except OSError as error:
         raise OperatorError(f"The server key {path} cannot be made: {error}.") from error

@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Processes of one `serve`; more than one needs PostgreSQL.
     workers: Annotated[int, msgspec.Meta(ge=1, le=64, description="a number from 1 to 64")] = 1
 
-    # Whose X-Forwarded-Proto and X-Forwarded-For count.
+    # Whose X-Forwarded-Proto counts.
     trusted_proxies: Annotated[
         tuple[str, ...], msgspec.Meta(description="IP addresses or networks, such as 10.0.0.0/8")
     ] = ()
@@ -84,6 +84,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         msgspec.Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"),
     ] = "info"
+
+    def __repr__(self) -> str:
+        shown = ((name, "…" if name in SECRET else getattr(self, name)) for name in self.__struct_fields__)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown)})"
 
     @property
     def embedded(self) -> bool:

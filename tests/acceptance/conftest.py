@@ -1,22 +1,35 @@
 """Installations for the acceptance tests; everything a test started is gone when it ends."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.process import KEY, Installation, installation
+from tests.acceptance.process import KEY, Installation
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a SQLite installation that nobody uses."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with closing(Installation(folder)) as made:
+        made.set_up()
+    return folder
 
 
 @pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[Installation]:
+def embedded(tmp_path: Path, prepared: Path) -> Iterator[Installation]:
     """A SQLite file with an organisation and an app."""
-    with installation(tmp_path) as made:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    with closing(Installation(tmp_path)) as made:
         yield made
 
 
 @pytest.fixture
 def scaled(tmp_path: Path, postgres_url: str) -> Iterator[Installation]:
     """A PostgreSQL database with an organisation and an app."""
-    with installation(tmp_path, database_url=postgres_url, key=KEY) as made:
+    with closing(Installation(tmp_path, database_url=postgres_url, key=KEY)) as made:
+        made.set_up()
         yield made

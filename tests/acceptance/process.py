@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,6 @@ T = TypeVar("T")
 DEADLINE_SECONDS = 30.0
 KEY = "an acceptance test's server key, long enough"
 ORG = 85161
-# As the last parts of a name a value can have in a test's environment that must not reach ours.
 _OURS = "HUIYAO_"
 
 
@@ -174,10 +173,8 @@ class Client:
 
     def inbox(self, uid: str) -> list[tuple[int, str]]:
         """(meeting, kind) of everything in the inbox."""
-        found = []
         data = self.do("inbox", uid, size=200)
-        found = [(int(one["meetingInviteId"]), str(one["kind"])) for one in data["items"]]
-        return found
+        return [(int(one["meetingInviteId"]), str(one["kind"])) for one in data["items"]]
 
     def whole_inbox(self, uid: str) -> list[tuple[int, str]]:
         """The same of any length, page by page from the start."""
@@ -212,12 +209,13 @@ def detail(*members: str, content: str = "季度预算", **fields: Any) -> dict[
 class Installation:
     """A folder with a database, an organisation and an app, and the processes that were started on it."""
 
+    app_id = 7
+    app_secret = "an-app-secret-of-the-tests"
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.settings = settings
         self._closing = contextlib.ExitStack()
-        self.app_id = 7
-        self.app_secret = "an-app-secret-of-the-tests"
 
     def set_up(self) -> None:
         (self.folder / "secret").write_text(f"{self.app_secret}\n")
@@ -253,13 +251,3 @@ class Installation:
 
     def close(self) -> None:
         self._closing.close()
-
-
-@contextlib.contextmanager
-def installation(folder: Path, **settings: str) -> Iterator[Installation]:
-    made = Installation(folder, **settings)
-    try:
-        made.set_up()
-        yield made
-    finally:
-        made.close()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from huiyao.model import Person
 from tests.api.world import BEGIN, HOUR, MINUTE, NOW, World, creation, data, detail_of, members, refusal
 
 ONE = {"status": 0}
@@ -104,6 +105,23 @@ async def test_an_inbox_is_read_page_by_page_and_marked_up_to_a_message(either: 
     assert refusal(answer) == (4600, "参数错误: messageId 不存在")
 
 
+async def test_a_message_is_in_its_readers_language_and_zone_else_the_organisations(either: World) -> None:
+    await either.add_org(84003, timezone="Europe/Berlin")
+    await either.add_app(9, orgs=(84003,))
+    either.token = await either.get_token(9)
+    people = [
+        Person(org_id=84003, uid="a", name="A", timezone="UTC"),
+        Person(org_id=84003, uid="b", name="B", locale="en"),
+    ]
+    await either.storage.import_people(people)
+    await either.create()
+    await either.dispatch()
+    shown = {uid: (await either.inbox(uid))["items"][0]["text"] for uid in "abc"}
+    assert "时间：11月24日 周二 08:00–09:00" in shown["a"]
+    assert "Tue 24 Nov 09:00–10:00" in shown["b"]
+    assert "时间：11月24日 周二 09:00–10:00" in shown["c"]
+
+
 async def test_an_inbox_cursor_goes_on_where_it_stood(either: World) -> None:
     start = (await either.inbox("a"))["nextCursor"]
     first = await either.create()
@@ -168,6 +186,7 @@ async def test_an_update_tells_each_person_what_it_means_to_them(either: World) 
     assert await kinds(either, "b") == ["invited"]
     assert await kinds(either, "c") == ["invited", "removed"]
     assert await kinds(either, "d") == ["invited"]
+    assert set(await states(either, meeting_id)) == {"a", "b", "d"}
     updated = (await either.inbox("a"))["items"][1]
     assert updated["text"] == "会议有变更：预算讨论。地点由 三楼 改为 四楼"
     assert (await act(either, "detail", "c", meeting_id))["status"] == 4601
@@ -305,6 +324,8 @@ async def test_a_closed_directory_knows_whom_it_knows(either: World) -> None:
     refused = refusal(await either.call("create", creation(), token=token))
     assert refused == (4500, "用户不存在: boss")
     refused = refusal(await either.call("inbox", {"requesterUid": "nobody"}, token=token))
+    assert refused == (4500, "用户不存在: nobody")
+    refused = refusal(await either.call("inboxread", {"requesterUid": "nobody", "messageId": 1}, token=token))
     assert refused == (4500, "用户不存在: nobody")
 
 

@@ -1,8 +1,10 @@
 """A create that comes again (contract section 4)."""
 
 import asyncio
+import hashlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.api.world import HOUR, ORG, SDK, World, creation, data, detail_of, refusal
@@ -46,11 +48,17 @@ async def test_another_body_or_name_under_the_same_key_is_4604(either: World) ->
 
 
 async def test_another_path_under_the_same_key_is_4604(here: World) -> None:
+    both = creation(name="B") | detail_of()  # right on either path
+    headers = {"uid": "boss", "name": "B", "Idempotency-Key": "k-0"}
+    assert data(await here.call("create", both, headers=headers))
+    assert refusal(await here.post("meeting/create", both, headers=headers)) == REUSED
+
+
+async def test_a_key_holds_on_the_later_path_too(here: World) -> None:
     headers = {"uid": "boss", "name": "B", "Idempotency-Key": "k-1"}
     first = data(await here.post("meeting/create", detail_of(), headers=headers))["meetingId"]
     assert data(await here.post("meeting/create", detail_of(), headers=headers))["meetingId"] == first
     assert refusal(await here.post("meeting/create", detail_of(), headers=headers | {"name": "C"})) == REUSED
-    assert refusal(await here.call("create", creation(), headers={"Idempotency-Key": "k-1"})) == REUSED
 
 
 async def test_a_key_belongs_to_one_app_organisation_and_requester(here: World) -> None:
@@ -98,3 +106,7 @@ async def test_a_derived_key_is_nobodys_given_one(here: World) -> None:
     first = await create(here, **SDK)
     assert await create(here, Idempotency_Key="k-1", **SDK) != first
     assert await create(here) != first
+    raw = msgspec.json.encode(creation())
+    whole = b"\0".join((b"/openapi/workbench/meetinginvite/create", "老板".encode(), raw))
+    derived = hashlib.sha256(whole).hexdigest()
+    assert await create(here, creation(content="another"), Idempotency_Key=derived) != first

@@ -1,5 +1,6 @@
 """Access tokens (contract section 2)."""
 
+import hmac
 import re
 from typing import Any
 
@@ -95,6 +96,23 @@ async def test_a_right_secret_is_never_refused_because_of_wrong_ones(node: World
     assert await use(node, await node.get_token()) == 0
 
 
+async def test_an_unknown_app_costs_as_much_work_as_a_known_one(
+    node: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsealed: list[int] = []
+    unseal = node.keys.unseal
+
+    def counted(sealed: bytes, *, app_id: int) -> str:
+        unsealed.append(app_id)
+        return unseal(sealed, app_id=app_id)
+
+    monkeypatch.setattr(node.keys, "unseal", counted)
+    for app_id in (APP, 8):
+        answer = await node.get("token/get", {"appId": app_id, "appSecret": "wrong"}, token=None)
+        assert refusal(answer) == WRONG
+    assert len(unsealed) == 2
+
+
 async def test_token_get_wants_get_and_says_so_with_4009(node: World) -> None:
     answer = await node.post("token/get", b"", query={"appId": APP, "appSecret": SECRET})
     assert refusal(answer) == (4009, "请使用GET请求")
@@ -138,6 +156,29 @@ async def test_a_superseded_token_is_good_for_the_grace_period(node: World) -> N
     assert await use(node, second) == 0
 
 
+async def test_without_grace_a_superseded_token_is_void_at_once(node: World) -> None:
+    strict = node.restarted(token_grace_seconds=0)
+    first = await strict.get_token()
+    assert await use(strict, first) == 0
+    await strict.get_token()
+    assert await use(strict, first) == EXPIRED
+
+
+async def test_a_token_of_a_generation_that_was_never_issued_is_4002(
+    node: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await node.get_token()
+    app = await node.storage.app(APP)
+    assert app
+    older = msgspec.structs.replace(app, generation=app.generation - 1)
+
+    async def restored(app_id: int) -> App:
+        return older
+
+    monkeypatch.setattr(node.storage, "app", restored)
+    assert await use(node.restarted(), token) == BAD
+
+
 async def test_each_generation_has_a_grace_of_its_own(node: World) -> None:
     tokens = []
     for _ in range(3):
@@ -153,6 +194,7 @@ async def test_tokens_survive_a_restart_and_work_on_every_node(node: World) -> N
     first = await node.get_token()
     other = node.restarted()
     assert await use(other, first) == 0
+    assert await use(node, first) == 0
     second = await other.get_token()
     assert await use(node, second) == 0, "a generation newer than the cache knows is read anew"
 
@@ -222,5 +264,5 @@ async def test_revoked_tokens_are_4002_at_once_where_nothing_is_remembered(node:
 
 async def test_a_token_of_another_servers_key_is_4002(node: World) -> None:
     other = node.restarted()
-    object.__setattr__(other.keys, "token_key", b"k" * 32)
+    other.access._signer = hmac.new(b"k" * 32, digestmod="sha256")
     assert await use(node, await other.get_token()) == BAD

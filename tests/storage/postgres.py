@@ -47,14 +47,13 @@ class Databases:
 
     def create(self, *, empty: bool = False) -> str:
         """The URL of a fresh database with the newest schema, or without any."""
+        name = f"{self._prefix}_{next(self._numbers)}"
         if not empty and not self._template:
-            name = f"{self._prefix}_template"
-            self._execute(f"CREATE DATABASE {name}")
+            self._template = f"{self._prefix}_template"
+            self._execute(f"CREATE DATABASE {self._template}")
             # In a thread: migrations run a loop of their own.
             with ThreadPoolExecutor(1) as thread:
-                thread.submit(migrate.upgrade, self.url(name)).result()
-            self._template = name
-        name = f"{self._prefix}_{next(self._numbers)}"
+                thread.submit(migrate.upgrade, self.url(self._template)).result()
         origin = "" if empty else f" TEMPLATE {self._template} STRATEGY FILE_COPY"
         self._execute(f"CREATE DATABASE {name}{origin}")
         return self.url(name)
@@ -134,6 +133,12 @@ def server() -> Iterator[Databases]:
     """The tests' server: the one that is named by the environment, or one of our own."""
     named = os.environ.get(SETTING)
     if named:
+        try:
+            run_apart(execute(named, "SELECT 1"))
+        except (asyncpg.PostgresError, OSError) as error:
+            raise RuntimeError(
+                f"No PostgreSQL for the tests: the server named in {SETTING} does not answer ({error})."
+            ) from error
         yield from _databases(named)
     else:
         with own_server() as own:

@@ -173,6 +173,40 @@ async def test_joining_without_an_update_would_leave_that_answer_unreported(
     assert "name of bob" not in only
 
 
+async def test_a_report_that_an_answer_is_just_joining_is_made_when_it_has_joined(postgres_url: str) -> None:
+    async with open_nodes(postgres_url) as (node,):
+        meeting_id = await node.create("ann", "bob")
+        await node.expand_all()
+        await node.respond(meeting_id, "ann")
+        joining = (
+            f"UPDATE attendee SET msg_status = 2, answered_at = {NOW + 1} WHERE uid = 'bob'",
+            "UPDATE task SET due_at = due_at WHERE kind = 'answered'",
+        )
+        node.clock.moment += 11_000
+        async with held(postgres_url, *joining) as other:
+            async with asyncio.timeout(5):
+                assert (await node.expand()).messages == 0
+            await other.execute("COMMIT")
+        await node.expand_all()
+        (report,) = await node.inbox(BOSS)
+        assert "name of ann" in report.params
+        assert "name of bob" in report.params
+
+
+async def test_an_update_made_before_the_invitation_went_out_is_told_by_the_invitation(
+    postgres_url: str,
+) -> None:
+    async with open_nodes(postgres_url, 2) as (one, two):
+        for number in range(10):
+            meeting_id = await one.create(f"ann{number}")
+            await one.update(meeting_id, f"ann{number}", address="room 2")
+        await asyncio.gather(one.expand_all(), two.expand_all())
+        for number in range(10):
+            (message,) = await one.inbox(f"ann{number}")
+            assert message.kind == Kind.INVITED
+            assert "room 2" in message.params
+
+
 async def test_two_nodes_that_learn_the_same_people_in_opposite_orders_do_not_deadlock(
     postgres_url: str,
 ) -> None:
@@ -210,20 +244,26 @@ async def test_a_dispatcher_takes_another_slot_while_one_is_busy(postgres_url: s
     async with open_nodes(postgres_url) as (node,):
         for _ in range(20):
             await node.create("ann")
-        busy = f"SELECT pg_advisory_xact_lock({expand._SLOT_LOCK}, 0)"
-        async with held(postgres_url, busy):
-            told = 0
+        told = 0
+        async with held(postgres_url, f"SELECT pg_advisory_xact_lock({expand._SLOT_LOCK}, 0)"):
             async with asyncio.timeout(5):
-                while True:
-                    pending = [expanding := asyncio.create_task(node.expand())]
-                    await asyncio.wait(pending, timeout=0.5)
-                    if not expanding.done():
-                        break
-                    told += expanding.result().messages
-            assert 0 < told < 20
-            expanding.cancel()
-            await asyncio.gather(expanding, return_exceptions=True)
+                while (done := await node.expand()).tasks:
+                    told += done.messages
+        assert 0 < told < 20
         assert told + await node.expand_all() == 20
+
+
+async def test_a_meeting_that_somebody_keeps_locked_holds_up_no_other(postgres_url: str) -> None:
+    async with open_nodes(postgres_url) as (node,):
+        locked, *others = [await node.create("ann") for _ in range(12)]
+        told = 0
+        async with held(postgres_url, f"SELECT FROM meeting WHERE id = {locked} FOR UPDATE"):
+            async with asyncio.timeout(2):
+                while told < len(others):
+                    told += (await node.expand()).messages
+                left = await node.expand()
+            assert (left.tasks, left.messages, left.more) == (0, 0, True)
+        assert await node.expand_all() == 1
 
 
 async def seen_by_a_reader_while_a_commit_is_late(url: str) -> list[str]:

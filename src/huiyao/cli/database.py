@@ -1,6 +1,5 @@
 """`huiyao db`: the schema's version, the way to the newest, a copy."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +31,8 @@ def upgrade(*, database: options.Database = None) -> None:
 @group.command("check")
 def check(*, json: options.Json = False, database: options.Database = None) -> None:
     """Say which schema the database has, and exit with 1 unless it is the newest. Changes nothing."""
-    found = asyncio.run(_version(options.settings(database_url=database)))
+    known = options.settings(database_url=database)
+    found = options.to_the_end(known, _version(known))
     if json:
         options.print_json({"found": found, "newest": migrate.newest(), "current": found == migrate.newest()})
         raise typer.Exit(0 if found == migrate.newest() else 1)

@@ -1,6 +1,5 @@
 """`huiyao doctor`: what is wrong, and why."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,7 +15,8 @@ else:
 
 def doctor(*, json: options.Json = False, database: options.Database = None) -> None:
     """Look at settings, database, schema, server key, clock, disk and dispatcher; exit with 1 if anything is wrong."""
-    findings = asyncio.run(health.examine(options.settings(database_url=database)))
+    found = options.settings(database_url=database)
+    findings = options.to_the_end(found, health.examine(found))
     if json:
         options.print_json(findings)
     else:

@@ -3,9 +3,9 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -15,10 +15,12 @@ from huiyao.errors import OperatorError
 from huiyao.settings import Settings, load
 
 if TYPE_CHECKING:
+    from huiyao import telemetry
     from huiyao.keys import Keys
     from huiyao.service import installation
     from huiyao.storage.contract import Storage
 else:
+    telemetry = lazily("huiyao.telemetry")
     installation = lazily("huiyao.service.installation")
 
 T = TypeVar("T")
@@ -47,6 +49,12 @@ def settings(**overrides: object) -> Settings:
     return load(overrides, os.environ)
 
 
+def to_the_end(found: Settings, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` answers. Its log is shown only at level debug: a command's one line says what is wrong."""
+    telemetry.log_to_stderr("debug" if found.log_level == "debug" else "critical")
+    return asyncio.run(work)
+
+
 def with_storage(found: Settings, work: "Callable[[Storage], Awaitable[T]]") -> T:
     """What `work` answers on the opened database."""
 
@@ -57,7 +65,7 @@ def with_storage(found: Settings, work: "Callable[[Storage], Awaitable[T]]") -> 
         finally:
             await storage.close()
 
-    return asyncio.run(run())
+    return to_the_end(found, run())
 
 
 def with_keys(found: Settings, work: "Callable[[Storage, Keys], Awaitable[T]]") -> T:

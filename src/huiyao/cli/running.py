@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ Ready = Callable[[app.Application], Awaitable[None]]
 def serve(settings: Settings, *, dispatch: bool, ready: Ready | None = None) -> None:
     """Until SIGTERM or SIGINT. `ready` is awaited once, before the first call is answered. Raises OperatorError."""
     telemetry.log_to_stderr(settings.log_level)
+    _allow_many_sockets()
     if settings.workers > 1 and settings.embedded:
         raise OperatorError(
             "More than one worker needs PostgreSQL: a SQLite file is served by one process at a time."
@@ -58,7 +60,12 @@ async def _serve(listener: socket.socket, settings: Settings, *, dispatch: bool,
         await ready(application)
     elif settings.workers == 1:
         _say(settings)
-    await running.run(application, listener, silence_seconds=settings.body_silence_seconds)
+    await running.run(
+        application,
+        listener,
+        silence_seconds=settings.body_silence_seconds,
+        shared=settings.workers > 1,
+    )
 
 
 async def _dispatch(settings: Settings) -> None:
@@ -81,6 +88,12 @@ async def _check(settings: Settings) -> None:
         await installation.open_keys(storage, settings)
     finally:
         await storage.close()
+
+
+def _allow_many_sockets() -> None:
+    """As many open files as the system permits; the usual soft limit of 1024 is fewer than the clients may be."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _say(settings: Settings) -> None:

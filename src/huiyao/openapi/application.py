@@ -3,6 +3,8 @@
 Contract sections 1 and 3. Nothing of a query string, token, body or name is ever logged.
 """
 
+import itertools
+import secrets
 import time
 from typing import Final
 
@@ -43,6 +45,8 @@ class OpenApi:
         self._document = document(self.calls, public_url=settings.public_url)
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._in_flight = 0
+        self._node = secrets.token_hex(6).encode()
+        self._numbers = itertools.count(1)  # with the node, what makes a request id
         self._log = telemetry.logger().bind()
         self._verbose = settings.log_level == "debug"
 
@@ -50,8 +54,9 @@ class OpenApi:
         started = time.perf_counter()
         request = Request(scope, self._services, self._access)
         entry = self._table.get(request.path, self._elsewhere)
-        request_id = request.request_id()
+        request_id = request.client_id or b"%b-%x" % (self._node, next(self._numbers))
         error: errors.ApiError | None = None
+        trace: str | None = None
         self._in_flight += 1
         try:
             if request.path == DOCUMENT:
@@ -68,10 +73,7 @@ class OpenApi:
             except errors.ApiError as refusal:
                 error = refusal
             except Exception as failure:
-                error = errors.SystemFailure()
-                self._log.error(
-                    "call failed", call=entry.name, request_id=request_id.decode(), error=frames(failure)
-                )
+                error, trace = errors.SystemFailure(), frames(failure)
             if error is None:
                 await _send(send, answer, request_id)
             else:
@@ -81,7 +83,7 @@ class OpenApi:
                 )
         finally:
             self._in_flight -= 1
-        self._record(entry, request, request_id, error, time.perf_counter() - started)
+        self._record(entry, request_id, error, trace, time.perf_counter() - started)
 
     async def _serve(self, call: Call, request: Request, receive: Receive) -> bytes | None:
         """The checks in the order of contract section 3, then the call itself."""
@@ -110,22 +112,25 @@ class OpenApi:
     def _record(
         self,
         entry: Measured,
-        request: Request,
         request_id: bytes,
         error: errors.ApiError | None,
+        trace: str | None,
         seconds: float,
     ) -> None:
+        """Count the call, and log it in one line; a log line costs more than most of the call, so not every one."""
         status = error.code if error else 0
         entry.count(status, seconds)
         if error is None and not self._verbose:
             return
-        log = self._log.info if error else self._log.debug
+        log = self._log.error if trace else self._log.info if error else self._log.debug
+        facts = {"trace": trace} if trace else {}
         log(
             "call",
             call=entry.name,
             status=status,
             ms=round(seconds * 1000, 3),
             request_id=request_id.decode(),
+            **facts,
         )
 
 

@@ -1,8 +1,6 @@
 """One HTTP request as the checks and calls see it: headers, query, who is asking and with what."""
 
-import itertools
 import re
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -20,8 +18,6 @@ Send = Callable[[Message], Awaitable[None]]
 SDK: Final = b"open-api-sdk("  # how the Java client's User-Agent begins
 
 _PLAUSIBLE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
-_node: Final = secrets.token_hex(6)
-_numbers: Final = itertools.count(1)
 
 
 class Request:
@@ -69,12 +65,11 @@ class Request:
         """Whether the first language the client accepts is English."""
         return self.headers.get(b"accept-language", b"")[:2].lower() == b"en"
 
-    def request_id(self) -> bytes:
-        """The client's own if it sent a plausible one, else a new one at each call."""
+    @property
+    def client_id(self) -> bytes | None:
+        """The X-Request-Id the client sent, if it is a plausible one."""
         own = self.headers.get(b"x-request-id")
-        if own is not None and _PLAUSIBLE_ID(own):
-            return own
-        return b"%b-%x" % (_node.encode(), next(_numbers))
+        return own if own is not None and _PLAUSIBLE_ID(own) else None
 
     def text(self, header: bytes) -> str | None:
         """A header's value as text: UTF-8, else ISO-8859-1 (contract section 5)."""

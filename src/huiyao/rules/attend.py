@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def read(before: Meeting, me: Attendee, *, app_id: int | None, ids: Iterator[int], now: int) -> Change | None:
-    """msgStatus 0 becomes 1; otherwise nothing. Raises BadParameter for a creator who is no member."""
+    """msgStatus 0 becomes 1; otherwise nothing. Raises NotListed for a creator who is no member."""
     _check_listed(me)
     if me.msg_status != MsgStatus.UNREAD:
         return None
@@ -38,7 +38,7 @@ def respond(
 ) -> Change | None:
     """Accept or decline. The creator hears of it, together with others' answers.
 
-    Raises BadParameter for a creator who is no member, MeetingCancelled, MeetingOver, and SequenceChanged where
+    Raises NotListed for a creator who is no member, MeetingCancelled, MeetingOver, and SequenceChanged where
     begin or end changed since the `sequence` the answer was given to.
     """
     _check_listed(me)
@@ -103,9 +103,7 @@ def remove_card(
 
 def _check_listed(me: Attendee) -> None:
     if not me.listed:
-        raise errors.BadParameter(
-            "requesterUid", "不是会议成员", "is the creator and not a member of the meeting"
-        )
+        raise errors.NotListed
 
 
 def _change(

@@ -37,7 +37,6 @@ class Create(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 class Update(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     detail: Detail
-    requester_name: str | None = None  # only the meeting/ calls carry one; it renames nobody
     silent: bool = False
     sequence: int | None = None
 

@@ -211,16 +211,14 @@ def cancel(
 def nudge(*, before: Meeting, app_id: int, uid: str, ids: Iterator[int], now: int) -> Change:
     """Ask again those who have not answered (the wire's remindagain).
 
-    Raises MeetingCancelled, MeetingOver, and BadParameter naming the wait within 5 minutes of the last time.
+    Raises MeetingCancelled, MeetingOver, and NudgedLately, naming the wait, within 5 minutes of the last time.
     """
     _check_open(before, None)
     if before.end_at < now:
         raise errors.MeetingOver
     if before.nudged_at is not None and now - before.nudged_at < timing.NUDGE_PAUSE_MS:
         wait = -(-(before.nudged_at + timing.NUDGE_PAUSE_MS - now) // 1000)
-        raise errors.BadParameter(
-            "meetingInviteId", f"请在{wait}秒后再提醒", f"can be nudged again in {wait} seconds"
-        )
+        raise errors.NudgedLately(wait)
     task_id = next(ids)
     task = Task(
         org_id=before.org_id,

@@ -58,18 +58,34 @@ class Connection(HttpToolsProtocol):
         self.answered_at = watch.now
         self.last = False  # to be closed once the body that comes in is at its end
         self._head_bytes = 0
+        self._head = b""  # of the answer, not yet written
+        self._answer_begins = True
         self._newest: RequestResponseCycle | None = None  # the request whose head came last
 
     # What uvicorn's requests do with their transport
 
     def write(self, data: bytes) -> None:
+        """The head of an answer waits for its body, or for the loop's next turn: one system call instead of two."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif self._answer_begins:
+            self._answer_begins = False
+            self._head = data
+            self.loop.call_soon(self._flush)
+            return
         self.transport.write(data)
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self.transport.write(head)
 
     def is_closing(self) -> bool:
         return self.transport.is_closing()
 
     def close(self) -> None:
         """Closed with unread data, a socket is reset and the client never sees the answer: read on (RFC 9112, 9.6)."""
+        self._flush()
         if self.state is State.BODY:
             self.last = True
         else:
@@ -108,6 +124,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """As uvicorn's, but without a timer for each kept connection."""
         self.server_state.total_requests += 1
+        self._answer_begins = True
         self.heard_at = self.answered_at = self.watch.now
         if self.transport.is_closing():
             return
@@ -128,7 +145,9 @@ class Connection(HttpToolsProtocol):
         """Java's client offers HTTP/2 with every request; HTTP/1.1 is the answer, and nothing to log."""
 
     def _refuse(self, status: bytes, answer: bytes) -> None:
-        if not self.transport.is_closing():
+        if self.last:  # it has its answer
+            self.transport.close()
+        elif not self.transport.is_closing():
             self.transport.write(_REFUSAL % (status, len(answer), answer))
             self.transport.close()
 

@@ -1,11 +1,13 @@
 """One process that serves: its socket, uvicorn on uvloop, and a stop that loses nothing."""
 
 import asyncio
+import contextlib
+import ctypes
 import functools
 import signal
 import socket
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from uvicorn import Config
@@ -17,6 +19,9 @@ from huiyao.server.connection import Connection, Watch
 BACKLOG: Final = 2048
 # Calls end within seconds of their own; whatever is left then is cut off.
 STOP_SECONDS: Final = 10
+# For handshakes that have begun to come to their end.
+HANDSHAKE_SECONDS: Final = 0.1
+SO_ATTACH_FILTER: Final = 26  # of Linux; Python does not name it
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -40,10 +45,54 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def run(application: Any, listener: socket.socket, *, silence_seconds: float) -> None:
-    """Serve an ASGI application until SIGTERM or SIGINT, then answer what was accepted and return."""
+def turn_away(listener: socket.socket) -> None:
+    """Let no new connection begin, while those that have begun can still be accepted.
+
+    Closing a listener resets what the kernel has accepted for it in the meantime; a client whose request was in there
+    cannot know whether it was done. Linux alone can prevent that: a filter drops every SYN, and when the client sends
+    it again, the port is closed and it is refused.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # forbidden, in some sandbox: then that moment's risk remains
+            listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(_Program(len(_NO_SYN), _NO_SYN)))
+
+
+class _Instruction(ctypes.Structure):
+    """struct sock_filter of linux/filter.h."""
+
+    _fields_ = (
+        ("code", ctypes.c_uint16),
+        ("jt", ctypes.c_uint8),
+        ("jf", ctypes.c_uint8),
+        ("k", ctypes.c_uint32),
+    )
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog of linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
+
+
+# A packet begins with its TCP header; byte 13 holds the flags, 0x02 is SYN and 0x10 is ACK.
+_NO_SYN: Final = (_Instruction * 5)(
+    _Instruction(0x30, 0, 0, 13),  # load that byte
+    _Instruction(0x54, 0, 0, 0x12),
+    _Instruction(0x15, 1, 0, 0x02),  # a SYN without ACK: go on with the last instruction
+    _Instruction(0x06, 0, 0, 0xFFFFFFFF),  # let it pass
+    _Instruction(0x06, 0, 0, 0),  # drop it
+)
+
+
+async def run(
+    application: Any, listener: socket.socket, *, silence_seconds: float, shared: bool = False
+) -> None:
+    """Serve an ASGI application until SIGTERM or SIGINT, then answer what was accepted and return.
+
+    `shared`: other processes accept from the listener too, and may go on with it.
+    """
     watch = Watch(silence_seconds=silence_seconds)
-    server = Server(application, watch)
+    server = Server(application, watch, shared=shared)
     sweeper = asyncio.create_task(watch.run(server.server_state.connections))
     try:
         await server.serve(sockets=[listener])
@@ -52,7 +101,7 @@ async def run(application: Any, listener: socket.socket, *, silence_seconds: flo
 
 
 class Server(UvicornServer):
-    def __init__(self, application: Any, watch: Watch) -> None:
+    def __init__(self, application: Any, watch: Watch, *, shared: bool = False) -> None:
         config = Config(
             application,
             http=functools.partial(Connection, watch=watch),  # type: ignore[arg-type]
@@ -67,8 +116,9 @@ class Server(UvicornServer):
         )
         super().__init__(config)
         self._watch = watch
+        self._shared = shared
 
-    @contextmanager
+    @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """uvicorn would raise the signal once more at the end, and the process would not exit with 0."""
         loop = asyncio.get_running_loop()
@@ -83,6 +133,10 @@ class Server(UvicornServer):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take what the kernel accepted for us already, close the door, then uvicorn's way out."""
         self._watch.stopping = True
+        if not self._shared:
+            for listener in sockets or []:
+                turn_away(listener)
+            await asyncio.sleep(HANDSHAKE_SECONDS)
         accepted = [one for listener in sockets or [] for one in _accept_all(listener)]
         for server in self.servers:
             server.close()

@@ -16,7 +16,7 @@ from typing import Any, Final
 from prometheus_client.multiprocess import mark_process_dead
 
 from huiyao import telemetry
-from huiyao.server.running import SIGNALS
+from huiyao.server.running import HANDSHAKE_SECONDS, SIGNALS, turn_away
 
 LOOK_SECONDS: Final = 0.2
 STOP_SECONDS: Final = 30.0  # longer than a worker's own way out
@@ -66,8 +66,9 @@ class _Supervisor:
             self._fill()
             wait([one.sentinel for one in self._workers], timeout=LOOK_SECONDS)
             self._bury()
-        # First the door, or the kernel goes on accepting what nobody will answer.
-        listener.close()
+        turn_away(listener)
+        time.sleep(HANDSHAKE_SECONDS)
+        listener.close()  # or the kernel would go on accepting when the last worker has closed it
         self._stop_all()
 
     def _stop(self, *_: object) -> None:

@@ -21,10 +21,10 @@ async def inbox(
 
 
 async def mark_read(services: Services, caller: Caller, message_id: int) -> None:
-    """Mark the messages up to this one as read. Raises BadParameter where it is not the caller's message."""
+    """Mark the messages up to this one as read. Raises NoSuchMessage where it is not the caller's message."""
     if caller.org.closed and await services.storage.unknown_people(caller.org.id, [caller.uid]):
         raise errors.UnknownPerson(uid=caller.uid)
     if not await services.storage.mark_inbox_read(
         caller.org.id, caller.uid, message_id=message_id, now=services.clock.now()
     ):
-        raise errors.BadParameter("messageId", "不存在", "does not exist")
+        raise errors.NoSuchMessage

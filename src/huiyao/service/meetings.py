@@ -76,7 +76,10 @@ async def cancel(services: Services, caller: Caller, meeting_id: int, command: c
 
 
 async def nudge(services: Services, caller: Caller, meeting_id: int) -> None:
-    """Ask again those who have not answered. Raises NoSuchMeeting, NotCreator, MeetingCancelled, BadParameter."""
+    """Ask again those who have not answered.
+
+    Raises NoSuchMeeting, NotCreator, MeetingCancelled, MeetingOver, NudgedLately.
+    """
 
     async def decide(ids: Iterator[int]) -> Change | None:
         before, _ = await _organized(services, caller, meeting_id)
@@ -111,7 +114,7 @@ async def delete(services: Services, caller: Caller, meeting_id: int) -> None:
 
 
 async def read(services: Services, caller: Caller, meeting_id: int) -> None:
-    """msgStatus 0 becomes 1. Raises NoSuchMeeting, BadParameter."""
+    """msgStatus 0 becomes 1. Raises NoSuchMeeting, NotListed."""
 
     async def decide(ids: Iterator[int]) -> Change | None:
         before, me = await _attended(services, caller, meeting_id)
@@ -121,7 +124,7 @@ async def read(services: Services, caller: Caller, meeting_id: int) -> None:
 
 
 async def respond(services: Services, caller: Caller, meeting_id: int, command: commands.Respond) -> None:
-    """Accept or decline. Raises NoSuchMeeting, BadParameter, MeetingCancelled, MeetingOver, SequenceChanged."""
+    """Accept or decline. Raises NoSuchMeeting, NotListed, MeetingCancelled, MeetingOver, SequenceChanged."""
 
     async def decide(ids: Iterator[int]) -> Change | None:
         before, me = await _attended(services, caller, meeting_id)

@@ -4,17 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import asyncpg
-import structlog
-
 from huiyao import errors
 from huiyao.rules.change import Change
 from huiyao.storage.contract import Decide, Expanded, Missed, Verdict
-from huiyao.storage.postgres import ids
+from huiyao.storage.postgres import expand, ids
 from huiyao.storage.postgres.commit import Committer, Queue
 from huiyao.storage.postgres.connections import Connections
 from huiyao.storage.postgres.directory import Directory
-from huiyao.storage.postgres.expand import Expander
 from huiyao.storage.postgres.inbox import Inbox
 from huiyao.storage.postgres.meetings import Meetings
 from huiyao.storage.postgres.signals import Listener, Notifier
@@ -25,8 +21,6 @@ DAY_MS: Final = 86_400_000
 ORGANIZERS_COMMITTERS: Final = 2
 ATTENDEES_COMMITTERS: Final = 1
 
-log = structlog.get_logger(__name__)
-
 
 class Postgres(Meetings, Inbox, Directory):
     """`storage.contract.Storage` on PostgreSQL. Made by `open_postgres`."""
@@ -36,8 +30,8 @@ class Postgres(Meetings, Inbox, Directory):
     def __init__(self, url: str, *, max_waiting: int, pool_size: int) -> None:
         self._url = url
         self._reads = Connections(url, pool_size)
-        self._dispatch = Connections(url, 2)
-        self._expander = Expander(self._dispatch)
+        self._dispatch = Connections(url, expand.CONNECTIONS)
+        self._expander = expand.Expander(self._dispatch)
         self._organizers = Queue(max_waiting)
         self._attendees = Queue(max_waiting)
         self._notifier = Notifier(url)
@@ -94,12 +88,11 @@ class Postgres(Meetings, Inbox, Directory):
         await self._reads.fetch("SELECT 1")
 
     async def schema_version(self) -> str | None:
-        try:
-            row = await self._reads.fetch_row("SELECT version_num FROM alembic_version")
-        except errors.SystemFailure as error:
-            if isinstance(error.__cause__, asyncpg.UndefinedTableError):
-                return None
-            raise
+        # Asked for first: a statement that fails is an error in the log.
+        there = await self._reads.fetch_row("SELECT to_regclass('alembic_version') IS NOT NULL")
+        if there is None or not there[0]:
+            return None
+        row = await self._reads.fetch_row("SELECT version_num FROM alembic_version")
         return row[0] if row else None
 
     async def setting(self, name: str) -> str | None:

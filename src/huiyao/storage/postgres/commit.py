@@ -169,10 +169,10 @@ class Committer:
         if self._connection is not None:
             await close(self._connection)
 
-    async def _settle(self, batch: Sequence[Waiting]) -> None:
+    async def _settle(self, batch: Sequence[Waiting], *, hurried: bool = False) -> None:
         """Give every Change of the batch its verdict or its error."""
         try:
-            verdicts = await self._commit([one.change for one in batch])
+            verdicts = await self._commit([one.change for one in batch], hurried=hurried)
         except Unknown as error:
             for one, verdict in zip(batch, error.verdicts, strict=True):
                 if isinstance(verdict, Committed):
@@ -193,12 +193,12 @@ class Committer:
             self._answer(batch, verdicts)
 
     async def _take_apart(self, batch: Sequence[Waiting], cause: BaseException) -> None:
-        """Each Change alone; those whose turn does not come in time fail, or one lock could hold up hundreds."""
+        """Each Change alone; those whose turn does not come in time fail, or a few locks could hold up everybody."""
         clock = asyncio.get_running_loop()
         deadline = clock.time() + APART_SECONDS
         for one in batch:
             if clock.time() < deadline:
-                await self._settle([one])
+                await self._settle([one], hurried=True)
             else:
                 _fail([one], cause)
 
@@ -211,7 +211,7 @@ class Committer:
         if done:
             self._committed(done)
 
-    async def _commit(self, changes: Sequence[Change]) -> list[Verdict]:
+    async def _commit(self, changes: Sequence[Change], *, hurried: bool) -> list[Verdict]:
         """The verdicts, after as many attempts as the failure allows.
 
         Raises Lost and Unreachable, Unknown, and DRIVER_ERRORS where the database refuses.
@@ -220,7 +220,7 @@ class Committer:
         losses = 0
         while True:
             try:
-                return await self._attempt(changes)
+                return await self._attempt(changes, hurried=hurried)
             except Lost:
                 losses += 1
                 if losses == ATTEMPTS:
@@ -231,26 +231,26 @@ class Committer:
                     raise
                 deadlocked = True
 
-    async def _attempt(self, changes: Sequence[Change]) -> list[Verdict]:
+    async def _attempt(self, changes: Sequence[Change], *, hurried: bool) -> list[Verdict]:
         """One transaction. Whatever it raises but Unknown, nothing was changed."""
         connection = await self._connected()
+        begun = False
         try:
             async with asyncio.timeout(BATCH_SECONDS):
-                await connection.execute("BEGIN")
+                await connection.execute(_BEGIN_HURRIED if hurried else "BEGIN")
+                begun = True
                 verdicts, xid = await self._write(connection, changes)
                 if xid is None:
                     await connection.execute("ROLLBACK")
                     return verdicts
         except DRIVER_ERRORS as error:
-            if isinstance(error, TimeoutError):
-                self._drop()
+            if not is_lost(error, connection):
+                await self._roll_back(connection)
                 raise
-            if is_lost(error, connection):
-                self._drop()
-                raise Lost from error
-            await self._roll_back(connection)
-            raise
-        pid = connection.get_server_pid()
+            self._drop()
+            if begun and isinstance(error, TimeoutError):
+                raise  # not the connection's fault but too much work, or a lock
+            raise Lost from error
         try:
             await connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
@@ -258,13 +258,11 @@ class Committer:
                 raise  # the database itself refused
             log.warning("commit interrupted", changes=len(changes), **facts(error))
             self._drop()
-            if not await self._landed(changes, verdicts, xid, pid=pid):
+            if not await self._landed(changes, verdicts, xid):
                 raise Lost from error
         return verdicts
 
-    async def _landed(
-        self, changes: Sequence[Change], verdicts: Sequence[Verdict], xid: int, *, pid: int
-    ) -> bool:
+    async def _landed(self, changes: Sequence[Change], verdicts: Sequence[Verdict], xid: int) -> bool:
         """Whether the batch was committed after all. Raises Unknown after OUTCOME_SECONDS.
 
         A batch is one transaction, so the history entry of any of its Changes tells for all of them. It is looked up
@@ -287,7 +285,7 @@ class Committer:
                     return False
                 if clock.time() - start > STUCK_SECONDS:
                     # The server waits for a COMMIT that will never come, and holds our locks.
-                    await connection.execute(_END_STUCK, pid, str(xid))
+                    await connection.execute(_END_STUCK, str(xid))
             except Unreachable:
                 pass
             except DRIVER_ERRORS as error:
@@ -321,10 +319,11 @@ class Committer:
             self._connection = None
 
 
+# Whoever holds the locks has been waited for already.
+_BEGIN_HURRIED: Final = "BEGIN; SET LOCAL lock_timeout = '100ms'"
 _FIND_ENTRY: Final = "SELECT EXISTS (SELECT FROM history WHERE org_id = $1 AND id = $2)"
 _END_STUCK: Final = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE pid = $1 AND backend_xid = $2::text::xid8::xid
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = $1::text::xid8::xid
 """
 
 

@@ -22,10 +22,13 @@ PAUSE_SECONDS: Final = 0.05
 STATEMENT_SECONDS: Final = 3.0
 CLOSE_SECONDS: Final = 1.0
 
-# All our statements look up rows by index. On a young table without statistics the planner would choose, and with
-# prepared statements keep, a plan that reads whole tables. The time-outs set locks free that a frozen node holds.
+# All our statements look up rows by index, in its order. On a young table without statistics the planner would choose,
+# and with prepared statements keep, a plan that reads whole tables or sorts all that is due. The time-outs set locks
+# free that a frozen node holds.
 _SERVER_SETTINGS: Final = {
     "application_name": "huiyao",
+    "default_transaction_isolation": "read committed",  # what the guards are written for
+    "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",

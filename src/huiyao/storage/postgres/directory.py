@@ -24,7 +24,7 @@ _IMPORT: Final = f"""
         {", ".join(f"{field} = excluded.{field}" for field in _PERSON_FIELDS[2:])}
 """
 _IMPORTED_AT_ONCE: Final = 2_000
-ERASE_SECONDS: Final = 600.0  # looks through all meetings of the organisation
+SEARCH_SECONDS: Final = 600.0  # looks through all meetings of the organisation
 _ISSUE: Final = """
     WITH raised AS (UPDATE app SET generation = generation + 1 WHERE app_id = $1 RETURNING generation),
     pruned AS (DELETE FROM token_generation WHERE app_id = $1 AND expires_at <= $2)
@@ -40,16 +40,19 @@ _PUT_APP: Final = """
         callback_url = excluded.callback_url, grants = excluded.grants
 """
 _GRANT: Final = "INSERT INTO org_app (org_id, app_id, is_default) VALUES ($1, $2, $3)"
-# The meetings of a person, locked like everywhere else before anything of them is touched.
 _THEIR_MEETINGS: Final = """
     SELECT m.id FROM meeting m
     WHERE m.org_id = $1
-        AND EXISTS (SELECT FROM attendee a WHERE a.org_id = $1 AND a.meeting_id = m.id AND a.uid = $2)
-    ORDER BY m.org_id, m.id FOR NO KEY UPDATE OF m
+        AND EXISTS (SELECT FROM attendee a WHERE a.org_id = $1 AND a.meeting_id = m.id AND a.uid = $2 OFFSET 0)
+    ORDER BY m.id
 """
 _ERASE: Final = (
     "DELETE FROM person WHERE org_id = $1 AND uid = $2",
     "DELETE FROM message WHERE org_id = $1 AND uid = $2",
+)
+# Meetings first and in order, like everywhere else.
+_LOCK: Final = (
+    "SELECT FROM meeting WHERE org_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 )
 _ERASE_IN_MEETINGS: Final = (
     "UPDATE attendee SET name = '-', reply = '' WHERE org_id = $1 AND uid = $2 AND meeting_id = ANY($3)",
@@ -57,6 +60,7 @@ _ERASE_IN_MEETINGS: Final = (
     "UPDATE history SET change = '{}'"
     " WHERE org_id = $1 AND actor_uid = $2 AND meeting_id = ANY($3) AND kind = 'responded'",
 )
+_ERASED_AT_ONCE: Final = 100
 
 
 class Directory:
@@ -122,15 +126,15 @@ class Directory:
 
     async def erase_person(self, org_id: int, uid: str) -> bool:
         async with self._reads.transaction() as connection:
-            meetings = [
-                row[0] for row in await connection.fetch(_THEIR_MEETINGS, org_id, uid, timeout=ERASE_SECONDS)
-            ]
-            tags = [
-                await connection.execute(statement, org_id, uid, timeout=ERASE_SECONDS)
-                for statement in _ERASE
-            ]
-            for statement in _ERASE_IN_MEETINGS:
-                await connection.execute(statement, org_id, uid, meetings, timeout=ERASE_SECONDS)
+            found = await connection.fetch(_THEIR_MEETINGS, org_id, uid, timeout=SEARCH_SECONDS)
+            tags = [await connection.execute(statement, org_id, uid) for statement in _ERASE]
+        meetings = [row[0] for row in found]
+        for start in range(0, len(meetings), _ERASED_AT_ONCE):  # a few at a time: others wait for the locks
+            some = meetings[start : start + _ERASED_AT_ONCE]
+            async with self._reads.transaction() as connection:
+                await connection.execute(_LOCK, org_id, some)
+                for statement in _ERASE_IN_MEETINGS:
+                    await connection.execute(statement, org_id, uid, some)
         return bool(meetings) or any(not tag.endswith(" 0") for tag in tags)
 
     async def generation(self, app_id: int, number: int) -> Generation | None:

@@ -60,7 +60,8 @@ class Sqlite(Reads, Operating):
             await self._prune(now)
             return Expanded(tasks=0, messages=0, more=False, next_due_at=due, lateness_ms=())
         return await self._writer.run(
-            lambda connection: expand.expand(connection, now=now, limit=rows, decide=decide, missed=missed)
+            lambda connection: expand.expand(connection, now=now, limit=rows, decide=decide, missed=missed),
+            background=True,
         )
 
     async def _prune(self, now: int) -> None:

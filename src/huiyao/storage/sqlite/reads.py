@@ -80,13 +80,18 @@ class Reads:
 
     async def whole_meeting(self, org_id: int, meeting_id: int) -> tuple[Meeting, list[Attendee]] | None:
         key = (org_id, meeting_id)
-        with snapshot(self._reader) as reader:
-            row = reader.execute(_MEETING, key).fetchone()
+        try:
+            # A SELECT that is not at its end holds its snapshot, so both are of one moment without BEGIN and COMMIT.
+            attendees = self._reader.execute(_ATTENDEES, key)
+            row = self._reader.execute(_MEETING, key).fetchone()
             if row is None:
                 return None
             meeting = rows.meeting(row)
             if meeting.size <= LARGE_MEETING:
-                return meeting, list(map(rows.attendee, reader.execute(_ATTENDEES, key).fetchall()))
+                return meeting, list(map(rows.attendee, attendees.fetchall()))
+            attendees.close()
+        except sqlite3.Error as error:
+            raise failure(error) from error
         return await asyncio.to_thread(self._large_meeting, key)
 
     def _large_meeting(self, key: tuple[int, int]) -> tuple[Meeting, list[Attendee]]:

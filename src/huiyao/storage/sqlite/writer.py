@@ -1,8 +1,13 @@
-"""The one writer: a thread that commits what waits together, Changes of calls before any other job."""
+"""The one writer: a thread that commits what waits together.
+
+What calls wait for goes first: small jobs they cannot go on without, then their Changes, then the dispatcher's work,
+which gets its turn between them once it has waited long enough.
+"""
 
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -20,6 +25,7 @@ Waiting = tuple[Change, "asyncio.Future[Verdict]"]
 Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
 
 LARGEST_BATCH: Final = 500  # Changes; keeps the wait of the first one short
+BACKGROUND_SECONDS: Final = 0.1  # without rest, calls let the dispatcher have a turn this often
 BUSY_SECONDS: Final = 3.0  # how long another process (a command beside `serve`) may hold the database
 
 log = structlog.get_logger(__name__)
@@ -47,6 +53,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._changes: deque[Waiting] = deque()
         self._jobs: deque[Job] = deque()
+        self._background: deque[Job] = deque()
+        self._background_ran_at = 0.0
         self._work = threading.Condition()
         self._stopping = False
         self._on_tasks: Callable[[], None] | None = None
@@ -68,12 +76,12 @@ class Writer:
             self._work.notify()
         return await done
 
-    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, job: Callable[[sqlite3.Connection], T], *, background: bool = False) -> T:
         """Run a job in a transaction of its own. Raises SystemFailure where SQLite refuses."""
         done: asyncio.Future[T] = self._loop.create_future()
         with self._work:
             self._refuse_if_stopped()
-            self._jobs.append((job, done))
+            (self._background if background else self._jobs).append((job, done))
             self._work.notify()
         return await done
 
@@ -92,17 +100,26 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._work:
-                while not (self._changes or self._jobs or self._stopping):
+                while not (self._changes or self._jobs or self._background or self._stopping):
                     self._work.wait()
-                if not (self._changes or self._jobs):
-                    return
-                batch = self._take_batch()
-                job = None if batch else self._jobs.popleft()
-            if batch:
+                job = self._take_job()
+                batch = [] if job else self._take_batch()
+            if job:
+                self._run_job(job)
+            elif batch:
                 outcomes = self._commit_batch([change for change, _ in batch])
                 self._loop.call_soon_threadsafe(self._settle, batch, outcomes)
-            elif job:
-                self._run_job(job)
+            else:
+                return
+
+    def _take_job(self) -> Job | None:
+        if self._jobs:
+            return self._jobs.popleft()
+        now = time.monotonic()
+        if self._background and (not self._changes or now - self._background_ran_at > BACKGROUND_SECONDS):
+            self._background_ran_at = now
+            return self._background.popleft()
+        return None
 
     def _take_batch(self) -> list[Waiting]:
         """The Changes that go together: nothing in one batch depends on another of it.
