@@ -86,9 +86,9 @@ class Process:
     def said(self) -> str:
         return self.out.read_text() + self.err.read_text()
 
-    def stop(self) -> int:
-        """SIGTERM; the exit code."""
-        self.popen.send_signal(signal.SIGTERM)
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """The exit code."""
+        self.popen.send_signal(how)
         return self.popen.wait(DEADLINE_SECONDS)
 
     def kill(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ def test_started_again_the_demo_has_the_same_app(tmp_path: Path) -> None:
     for _ in range(2):
         with demo(tmp_path) as server:
             shown.append(re.findall(r"(?:appId|appSecret) +(\S+)", server.out.read_text()))
-            assert server.stop() == 0
+            assert server.stop(signal.SIGINT) == 0  # Ctrl+C
     assert shown[0] == shown[1]
 
 

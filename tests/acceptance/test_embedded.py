@@ -1,8 +1,10 @@
 """One `huiyao serve` with a SQLite file."""
 
+import json
 import sqlite3
 
 import httpx
+import pytest
 
 from tests.acceptance.process import Installation, eventually, free_port
 
@@ -45,6 +47,20 @@ def test_commands_run_beside_serve_and_reach_it(embedded: Installation) -> None:
     eventually(
         lambda: client.call("inbox", "u2")["status"] == 4002, seconds=8, what="the refusal of its token"
     )
+
+
+def test_a_rotated_secret_is_refused_and_its_tokens_only_when_revoked(embedded: Installation) -> None:
+    client = embedded.client(embedded.serve())
+    embedded.succeed("app", "rotate", str(embedded.app_id))
+    with pytest.raises(AssertionError, match="4007"):
+        client.get_token()
+    assert client.call("inbox", "u1")["status"] == 0
+    fresh = json.loads(embedded.succeed("app", "rotate", str(embedded.app_id), "--revoke", "--json"))
+    eventually(
+        lambda: client.call("inbox", "u1")["status"] == 4002, seconds=8, what="the refusal of its token"
+    )
+    embedded.app_secret = fresh["app_secret"]
+    assert embedded.client(*client.servers).call("inbox", "u1")["status"] == 0
 
 
 def test_tokens_survive_a_restart(embedded: Installation) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from huiyao.server.connection import Watch
-from huiyao.server.running import Server, bind, turn_away
+from huiyao.server.process import Server, bind, turn_away
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

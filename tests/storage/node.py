@@ -11,8 +11,8 @@ from huiyao.model import App, Message, MsgStatus, Org
 from huiyao.rules import announce, commands
 from huiyao.service import meetings
 from huiyao.service.caller import Caller, Clock, Services
-from huiyao.storage.contract import Expanded, Position
-from huiyao.storage.postgres import Postgres, open_postgres
+from huiyao.storage.contract import Expanded, Position, Storage
+from huiyao.storage.postgres import open_postgres
 from huiyao.storage.postgres.connections import Connection
 
 NOW = 1_700_000_000_000
@@ -51,7 +51,7 @@ def caller(uid: str) -> Caller:
 
 
 class Node:
-    def __init__(self, storage: Postgres, clock: StoppedClock) -> None:
+    def __init__(self, storage: Storage, clock: StoppedClock) -> None:
         self.storage = storage
         self.clock = clock
         self.services = Services(storage, clock)

@@ -10,7 +10,7 @@ import pytest
 from huiyao import errors
 from huiyao.storage.postgres import commit
 from tests.storage.node import BOSS, ORG, Node, open_nodes, until
-from tests.storage.postgres import Databases, own_server
+from tests.storage.postgres import Databases, execute, own_server
 from tests.storage.proxy import Cut, proxied
 
 pytestmark = pytest.mark.postgres
@@ -67,31 +67,28 @@ async def test_where_the_outcome_cannot_be_learned_the_caller_is_told_so(
         assert len(await entries(postgres_url)) == 3
 
 
-async def test_a_backend_that_is_ended_in_the_middle_goes_unnoticed(postgres_url: str) -> None:
+async def test_backends_that_are_ended_in_the_middle_go_unnoticed(postgres_url: str) -> None:
     async with open_nodes(postgres_url) as (node,):
-        stopping = asyncio.Event()
 
-        async def end_backends() -> None:
-            killer = await asyncpg.connect(postgres_url)
-            while not stopping.is_set():
-                await killer.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                    " ORDER BY random() LIMIT 1"
-                )
-                await asyncio.sleep(0.03)
-            await killer.close()
+        async def end_all(delay: float) -> None:
+            await asyncio.sleep(delay)
+            await execute(
+                postgres_url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
 
-        killing = asyncio.create_task(end_backends())
         made: list[int] = []
-        for _ in range(10):
+        for number in range(30):
+            ending = asyncio.create_task(
+                end_all(number / 5_000)
+            )  # sooner or later, to strike at every moment
             made += await asyncio.gather(*(node.create("ann", "bob") for _ in range(20)))
             await node.respond(made[-1], "ann")
-        stopping.set()
-        await killing
+            await ending
         written = await entries(postgres_url)
         assert sorted(one for one, kind in written if kind == "created") == sorted(made)
-        assert sum(kind == "responded" for _, kind in written) == 10
+        assert sum(kind == "responded" for _, kind in written) == 30
 
 
 async def fails_soon(node: Node) -> None:

@@ -226,6 +226,13 @@ def test_the_doctor_names_what_is_wrong(huiyao: Shell) -> None:
     assert "huiyao serve" in wrong["dispatcher"]
 
 
+def test_the_doctor_minds_a_key_that_others_can_read(huiyao: Shell, tmp_path: Path) -> None:
+    huiyao.app()
+    assert "BAD  server key" not in huiyao("doctor").out
+    (tmp_path / "huiyao.db.key").chmod(0o644)
+    assert "BAD  server key: others on this machine can read huiyao.db.key" in huiyao("doctor").out
+
+
 def test_a_wrong_setting_is_one_line(huiyao: Shell, tmp_path: Path) -> None:
     (tmp_path / "huiyao.toml").write_text("port = 'x'\n")
     done = huiyao("app", "list")

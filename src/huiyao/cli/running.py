@@ -12,7 +12,7 @@ import uvloop
 from huiyao import app, telemetry
 from huiyao.dispatch.dispatcher import Dispatcher
 from huiyao.errors import HuiyaoError, OperatorError
-from huiyao.server import running, workers
+from huiyao.server import process, workers
 from huiyao.service import installation
 from huiyao.settings import Settings
 
@@ -27,7 +27,7 @@ def serve(settings: Settings, *, dispatch: bool, ready: Ready | None = None) -> 
         raise OperatorError(
             "More than one worker needs PostgreSQL: a SQLite file is served by one process at a time."
         )
-    with installation.Lock(settings), running.bind(settings.host, settings.port) as listener:
+    with installation.Lock(settings), process.bind(settings.host, settings.port) as listener:
         if settings.workers == 1:
             uvloop.run(_serve(listener, settings, dispatch=dispatch, ready=ready))
             return
@@ -60,7 +60,7 @@ async def _serve(listener: socket.socket, settings: Settings, *, dispatch: bool,
         await ready(application)
     elif settings.workers == 1:
         _say(settings)
-    await running.run(
+    await process.run(
         application,
         listener,
         silence_seconds=settings.body_silence_seconds,
@@ -72,7 +72,7 @@ async def _dispatch(settings: Settings) -> None:
     storage = await installation.open_database(settings, locked=True)
     dispatcher = Dispatcher(storage)
     loop = asyncio.get_running_loop()
-    for one in running.SIGNALS:
+    for one in process.SIGNALS:
         loop.add_signal_handler(one, dispatcher.stop)
     telemetry.logger().info("dispatching", pid=os.getpid())
     try:

@@ -4,9 +4,9 @@ There are no timers per request; `Watch` looks at every connection twice a secon
 """
 
 import asyncio
-import time
 from collections.abc import Iterable
 from enum import Enum
+from time import monotonic
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -54,8 +54,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.watch = watch
         self.state = State.BETWEEN
-        self.heard_at = watch.now
-        self.answered_at = watch.now
+        self.heard_at = self.answered_at = monotonic()
         self.last = False  # to be closed once the body that comes in is at its end
         self._head_bytes = 0
         self._head = b""  # of the answer, not yet written
@@ -94,7 +93,7 @@ class Connection(HttpToolsProtocol):
     # What the socket and the parser tell
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = self.watch.now
+        self.heard_at = monotonic()
         super().data_received(data)
         if self.state is State.HEAD:
             self._head_bytes += len(data)
@@ -125,7 +124,7 @@ class Connection(HttpToolsProtocol):
         """As uvicorn's, but without a timer for each kept connection."""
         self.server_state.total_requests += 1
         self._answer_begins = True
-        self.heard_at = self.answered_at = self.watch.now
+        self.heard_at = self.answered_at = monotonic()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -153,10 +152,9 @@ class Connection(HttpToolsProtocol):
 
     # What Watch asks
 
-    def expired(self, *, silence_seconds: float) -> bool:
-        """Whether nothing more is to be waited for. Times are whole sweeps, so never too early."""
-        now = self.watch.now
-        silent = now - self.heard_at > silence_seconds + SWEEP_SECONDS
+    def expired(self, now: float, *, silence_seconds: float) -> bool:
+        """Whether nothing more is to be waited for."""
+        silent = now - self.heard_at > silence_seconds
         answered = self._newest is None or self._newest.response_complete
         if self.state is State.BODY and answered:
             drained = STOPPING_DRAIN_SECONDS if self.watch.stopping else DRAIN_SECONDS
@@ -168,20 +166,20 @@ class Connection(HttpToolsProtocol):
 
 
 class Watch:
-    """Looks at all connections of a process; `now` is the monotonic time of the last look."""
+    """Looks at all connections of a process."""
 
     def __init__(self, *, silence_seconds: float) -> None:
-        self.now = time.monotonic()
         self.stopping = False
         self._silence_seconds = silence_seconds
 
     async def run(self, connections: Iterable[object]) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(0)  # what came in while the process was busy is to be heard first
             self.sweep(connections)
 
     def sweep(self, connections: Iterable[object]) -> None:
-        self.now = time.monotonic()
+        now = monotonic()
         for one in list(connections):
-            if isinstance(one, Connection) and one.expired(silence_seconds=self._silence_seconds):
+            if isinstance(one, Connection) and one.expired(now, silence_seconds=self._silence_seconds):
                 one.transport.abort()

@@ -16,7 +16,7 @@ from typing import Any, Final
 from prometheus_client.multiprocess import mark_process_dead
 
 from huiyao import telemetry
-from huiyao.server.running import HANDSHAKE_SECONDS, SIGNALS, turn_away
+from huiyao.server.process import HANDSHAKE_SECONDS, SIGNALS, turn_away
 
 LOOK_SECONDS: Final = 0.2
 STOP_SECONDS: Final = 30.0  # longer than a worker's own way out

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from huiyao.errors import OperatorError, SystemFailure
+from huiyao.keys import key_file
 from huiyao.service import installation
 from huiyao.service.caller import Clock
 from huiyao.settings import Settings
@@ -58,6 +59,13 @@ def _disk(settings: Settings) -> Finding:
     return Finding("disk", free >= LEAST_FREE_BYTES, f"{free // (1024 * 1024)} MiB free")
 
 
+def _key(settings: Settings) -> Finding:
+    path = key_file(settings) if settings.embedded and settings.key is None else None
+    if path is not None and path.exists() and path.stat().st_mode & 0o077:
+        return Finding("server key", False, f"others on this machine can read {path}; run chmod 600 on it")
+    return Finding("server key", True, "belongs to this database")
+
+
 async def _examine_database(storage: Storage, settings: Settings, now: int) -> AsyncIterator[Finding]:
     try:
         found = await installation.version(storage)
@@ -69,7 +77,7 @@ async def _examine_database(storage: Storage, settings: Settings, now: int) -> A
         return
     try:
         await installation.known_keys(storage, settings)
-        yield Finding("server key", True, "belongs to this database")
+        yield _key(settings)
     except OperatorError as error:
         yield Finding("server key", False, str(error))
     try:

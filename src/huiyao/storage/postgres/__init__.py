@@ -56,6 +56,7 @@ class Postgres(Meetings, Inbox, Directory):
         await asyncio.gather(*self._signalling, return_exceptions=True)
         await self._reads.close()
         await self._dispatch.close()
+        await asyncio.sleep(0)  # connections cut off above are let go of in the loop's next turn
 
     async def commit(self, change: Change) -> Verdict:
         queue = self._organizers if change.attendee_before is None else self._attendees

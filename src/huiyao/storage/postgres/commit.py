@@ -16,6 +16,7 @@ from huiyao import errors
 from huiyao.rules.change import Change
 from huiyao.storage.contract import Committed, Verdict
 from huiyao.storage.postgres.connections import (
+    ATTEMPTS,
     DRIVER_ERRORS,
     PAUSE_SECONDS,
     TRANSIENT,
@@ -30,7 +31,6 @@ BATCH_CHANGES: Final = 256
 BATCH_ROWS: Final = 2_000  # attendee rows; a Change of more goes alone or last
 BATCH_SECONDS: Final = 4.0  # for all statements of one batch
 APART_SECONDS: Final = 3.0  # for trying the Changes of a failed batch one by one
-ATTEMPTS: Final = 3  # where the connection is lost each time
 OUTCOME_SECONDS: Final = 5.0  # for learning what became of a COMMIT
 STUCK_SECONDS: Final = 1.0  # after which our own abandoned transaction is ended
 

@@ -21,6 +21,7 @@ PATIENCE_SECONDS: Final = 2.0  # for trying again while a server restarts, or fo
 PAUSE_SECONDS: Final = 0.05
 STATEMENT_SECONDS: Final = 3.0
 CLOSE_SECONDS: Final = 1.0
+ATTEMPTS: Final = 3  # where the connection is lost each time
 
 # All our statements look up rows by index, in its order. On a young table without statistics the planner would choose,
 # and with prepared statements keep, a plan that reads whole tables or sorts all that is due. The time-outs set locks
@@ -118,17 +119,21 @@ class Connections:
         self._closed = False
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        """The rows of one statement, which must bear being run twice. Raises SystemFailure."""
-        for last in (False, True):
+        """The rows of one statement, which must bear being run again. Raises SystemFailure."""
+        attempts = ATTEMPTS
+        while True:
+            attempts -= 1
             connection = await self._take()
             try:
                 rows = await connection.fetch(query, *arguments)
             except DRIVER_ERRORS as error:
-                again = not isinstance(error, TimeoutError) and (
-                    isinstance(error, TRANSIENT) or is_lost(error, connection)
-                )
-                self._put_back(connection, usable=not is_lost(error, connection))
-                if last or not again:
+                lost = is_lost(error, connection)
+                self._put_back(connection, usable=not lost)
+                if (
+                    not attempts
+                    or isinstance(error, TimeoutError)
+                    or not (lost or isinstance(error, TRANSIENT))
+                ):
                     raise self.failure(error) from error
             except BaseException:  # the caller was cancelled: the connection is still busy with the statement
                 self._put_back(connection, usable=False)
@@ -136,7 +141,6 @@ class Connections:
             else:
                 self._put_back(connection)
                 return rows
-        raise AssertionError("unreachable")
 
     async def fetch_row(self, query: str, *arguments: object) -> asyncpg.Record | None:
         """The first row, if any. Raises SystemFailure."""

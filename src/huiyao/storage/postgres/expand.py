@@ -112,6 +112,7 @@ _AUDIENCES: Final = {
     Audience.ORGANIZER: "a.organizer = 1",
 }
 _NOTICE_FIELDS: Final = (
+    "place",
     "org_id",
     "meeting_id",
     "kind",
@@ -126,7 +127,8 @@ _NOTICE_FIELDS: Final = (
 _TELL: Final = f"""
     INSERT INTO message
         (org_id, uid, xid, id, meeting_id, kind, occasion, as_of, params, created_at, read_at)
-    SELECT given.org_id, a.uid, pg_current_xact_id()::text::bigint, $1::bigint - 1 + row_number() OVER (),
+    SELECT given.org_id, a.uid, pg_current_xact_id()::text::bigint,
+        $1::bigint - 1 + row_number() OVER (ORDER BY given.place),
         given.meeting_id, given.kind, given.occasion, given.as_of, given.params, $2::bigint, NULL
     FROM {rows.unnest(_NOTICE_FIELDS, first=3)}
     JOIN attendee a ON a.org_id = given.org_id AND a.meeting_id = given.meeting_id
@@ -296,7 +298,9 @@ class _Chunk:
         if not notices:
             return 0
         ids = await self._ids.take(at_most)
-        tag = await self._connection.execute(_TELL, ids.start, self._now, *columns(notices))
+        # Messages of one transaction stand in a person's inbox in the order of the tasks that caused them.
+        placed = [(place, *notice) for place, notice in enumerate(notices)]
+        tag = await self._connection.execute(_TELL, ids.start, self._now, *columns(placed))
         return int(tag.rpartition(" ")[2])
 
     async def _record(self, late: Sequence[Task]) -> None:

@@ -55,8 +55,8 @@ _CASES: Final = " ".join(f"WHEN {number:d} THEN {rule}" for number, rule in _AUD
 # Forced from notices to attendees: left to itself the planner may scan all attendees for each notice.
 TELL: Final = f"""
     INSERT INTO message (org_id, uid, xid, id, meeting_id, kind, occasion, as_of, params, created_at, read_at)
-    SELECT n.org_id, a.uid, :xid, :first_id + row_number() OVER (), n.meeting_id, n.kind, n.occasion, n.as_of,
-        n.params, :now, NULL
+    SELECT n.org_id, a.uid, :xid, :first_id + row_number() OVER (ORDER BY n.rowid), n.meeting_id, n.kind, n.occasion,
+        n.as_of, n.params, :now, NULL
     FROM temp.notice n CROSS JOIN attendee a ON a.org_id = n.org_id AND a.meeting_id = n.meeting_id
     WHERE a.uid > n.after_uid AND (n.last_uid IS NULL OR a.uid <= n.last_uid) AND CASE n.audience {_CASES} END
     ON CONFLICT (org_id, meeting_id, uid, kind, occasion) DO NOTHING

@@ -1,0 +1,102 @@
+"""Migrations arrive at what the schema describes, and a wrong version is refused in one sentence."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from huiyao.errors import OperatorError
+from huiyao.storage import migrate
+from huiyao.storage.schema import metadata
+from huiyao.storage.sqlite.expand import _NOTICE, TELL
+from huiyao.storage.sqlite.writer import connect
+from tests.storage.postgres import Databases
+
+
+def differences(connection: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def sqlite_objects(path: Path) -> set[tuple[str, str]]:
+    connection = connect(str(path))
+    rows = connection.execute(
+        "SELECT name, coalesce(sql, '') FROM sqlite_master WHERE name <> 'alembic_version'"
+    )
+    found = {(name, "".join(sql.split())) for name, sql in rows if "alembic" not in name}
+    connection.close()
+    return found
+
+
+def test_on_sqlite_fresh_equals_migrated_to_the_letter(tmp_path: Path) -> None:
+    migrate.upgrade(f"sqlite:///{tmp_path}/migrated.db")
+    engine = create_engine(f"sqlite:///{tmp_path}/fresh.db")
+    metadata.create_all(engine)
+    engine.dispose()
+    fresh, migrated = sqlite_objects(tmp_path / "fresh.db"), sqlite_objects(tmp_path / "migrated.db")
+    # A table's constraints may stand in another order.
+    assert {(name, "".join(sorted(sql))) for name, sql in fresh} == {
+        (name, "".join(sorted(sql))) for name, sql in migrated
+    }
+
+
+@pytest.mark.postgres
+async def test_on_postgresql_migrated_equals_the_description(postgres_url: str) -> None:
+    engine = create_async_engine(postgres_url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/twice.db"
+    migrate.upgrade(url)
+    before = sqlite_objects(tmp_path / "twice.db")
+    migrate.upgrade(url)
+    assert sqlite_objects(tmp_path / "twice.db") == before
+
+
+@pytest.mark.postgres
+async def test_two_nodes_may_migrate_at_once(postgres_server: Databases) -> None:
+    url = postgres_server.create(empty=True)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(3) as threads:
+        await asyncio.gather(*(loop.run_in_executor(threads, migrate.upgrade, url) for _ in range(3)))
+    postgres_server.drop(url)
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [(None, "no tables yet"), ("0000", "newer than this program|needs"), ("9999", "newer than this program")],
+)
+def test_another_schema_is_refused_in_one_sentence(found: str | None, sentence: str) -> None:
+    with pytest.raises(OperatorError, match=sentence) as refused:
+        migrate.check(found)
+    assert str(refused.value).endswith(".")
+    migrate.check(migrate.newest())
+
+
+def test_migrating_a_database_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    migrate.upgrade(f"sqlite:///{tmp_path}/newer.db")
+    connection = connect(f"{tmp_path}/newer.db")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(OperatorError, match="newer than this program"):
+        migrate.upgrade(f"sqlite:///{tmp_path}/newer.db")
+
+
+def test_telling_searches_each_meetings_attendees_by_key(sqlite_template: Path) -> None:
+    connection = connect(str(sqlite_template))
+    connection.execute(_NOTICE)
+    values = {"xid": 1, "first_id": 1, "now": 1}
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {TELL}", values)]
+    connection.close()
+    assert any(step.startswith("SEARCH a USING PRIMARY KEY (org_id=? AND meeting_id=?") for step in plan), (
+        plan
+    )
+    assert not any(step.startswith("SCAN a") for step in plan), plan
