@@ -134,6 +134,24 @@ def test_a_client_that_offers_http2_is_answered_in_http1_more_than_once(embedded
             assert (status, json.loads(body)["status"]) == (200, 4008)
 
 
+EXPECTING = CREATE + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+
+
+def test_a_client_that_asks_before_sending_is_told_to_go_on_and_answered(embedded: Installation) -> None:
+    with connect(embedded.serve()) as connection:
+        for _ in range(2):
+            connection.sendall(EXPECTING % 2)
+            assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b"{}")
+            assert read_answer(connection)[0] == 200
+
+
+def test_a_client_that_asks_before_sending_too_much_is_refused_at_once(embedded: Installation) -> None:
+    with connect(embedded.serve()) as connection:
+        connection.sendall(EXPECTING % (100 << 20))
+        assert read_answer(connection)[0] == 413
+
+
 def test_idle_kept_connections_do_not_hold_up_the_stop(embedded: Installation) -> None:
     server = embedded.serve()
     idle = [connect(server) for _ in range(20)]

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from huiyao import errors
-from huiyao.storage.postgres import commit
+from huiyao.storage.postgres import commit, open_postgres
 from tests.storage.node import BOSS, ORG, Node, open_nodes, until
 from tests.storage.postgres import Databases, execute, own_server
 from tests.storage.proxy import Cut, proxied
@@ -182,3 +183,28 @@ async def test_a_restart_in_the_middle_loses_nothing_that_was_confirmed_and_doub
             assert sorted(confirmed) == sorted(one for one, _ in await entries(url))
             found = await nodes[0].storage.meeting(ORG.id, confirmed[-1], BOSS)
             assert found
+
+
+async def test_what_no_waiting_can_put_right_fails_at_once(postgres_url: str) -> None:
+    missing = urlunsplit(urlsplit(postgres_url)._replace(path="/no_such_database"))
+    storage = await open_postgres(missing)
+    try:
+        async with asyncio.timeout(1):
+            with pytest.raises(errors.SystemFailure) as caught:
+                await storage.ping()
+        assert isinstance(caught.value.__cause__, asyncpg.InvalidCatalogNameError)
+    finally:
+        await storage.close()
+
+
+async def test_a_dispatcher_goes_on_after_its_connections_were_ended(postgres_url: str) -> None:
+    async with open_nodes(postgres_url) as (node,):
+        await node.create("ann")
+        assert await node.expand_all() == 1
+        await node.create("ann")
+        await execute(
+            postgres_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        assert await node.expand_all() == 1

@@ -13,7 +13,6 @@ from huiyao.openapi import meeting, token, workbench
 from huiyao.openapi.call import BASE, Call, Style
 from huiyao.openapi.context import named_organisation, parse_parameters
 from huiyao.openapi.document import document
-from huiyao.openapi.failure import frames
 from huiyao.openapi.measured import Measured
 from huiyao.openapi.proxies import TrustedProxies
 from huiyao.openapi.reading import ClientGone, read_body
@@ -73,7 +72,7 @@ class OpenApi:
             except errors.ApiError as refusal:
                 error = refusal
             except Exception as failure:
-                error, trace = errors.SystemFailure(), frames(failure)
+                error, trace = errors.SystemFailure(), telemetry.frames(failure)
             if error is None:
                 await _send(send, answer, request_id)
             else:

@@ -6,6 +6,7 @@ A notice names its audience by a rule, not by a list; `storage` turns each rule 
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 
 import msgspec
 
@@ -77,16 +78,7 @@ def notices(
         return _announcement(task, meeting, cancelled=cancelled, now=now)
     if cancelled:
         return ()
-    params = Params(
-        organizer=meeting.organizer_name,
-        content=meeting.content[:EXCERPT_CHARACTERS],
-        address=meeting.address,
-        begin_at=meeting.begin_at,
-        end_at=meeting.end_at,
-        answers=tuple(answers),
-        answer_count=answer_count,
-    )
-    text = _encode(params).decode()
+    text = _text(meeting, answers=tuple(answers), answer_count=answer_count)
     if task.kind == TaskKind.REMIND:
         # The task moves with the meeting in the same transaction, so its moment is the meeting's own.
         if missed(task, meeting, now=now):
@@ -114,15 +106,7 @@ def missed(task: Task, meeting: Meeting, *, now: int) -> bool:
 def _announcement(task: Task, meeting: Meeting, *, cancelled: bool, now: int) -> tuple[Notice, ...]:
     if task.topic == Topic.SILENT:
         return ()
-    params = Params(
-        organizer=meeting.organizer_name,
-        content=meeting.content[:EXCERPT_CHARACTERS],
-        address=meeting.address,
-        begin_at=meeting.begin_at,
-        end_at=meeting.end_at,
-        old=msgspec.Raw(task.old.encode()) if task.old else None,
-    )
-    text = _encode(params).decode()
+    text = _text(meeting, old=msgspec.Raw(task.old.encode()) if task.old else None)
     occasion = str(task.sequence)
     if task.topic == Topic.CANCELLED:
         return (Notice(Kind.CANCELLED, Audience.EVERYONE, occasion, text),)
@@ -135,3 +119,16 @@ def _announcement(task: Task, meeting: Meeting, *, cancelled: bool, now: int) ->
             audience = Audience.REMAINING if task.topic == Topic.MOVED else Audience.REMAINING_NOT_DECLINED
             found.append(Notice(Kind.UPDATED, audience, occasion, text))
     return tuple(found)
+
+
+def _text(meeting: Meeting, **rest: Any) -> str:
+    """The JSON of Params, from the meeting as it is now."""
+    params = Params(
+        organizer=meeting.organizer_name,
+        content=meeting.content[:EXCERPT_CHARACTERS],
+        address=meeting.address,
+        begin_at=meeting.begin_at,
+        end_at=meeting.end_at,
+        **rest,
+    )
+    return _encode(params).decode()

@@ -144,6 +144,7 @@ class Connection(HttpToolsProtocol):
         """Java's client offers HTTP/2 with every request; HTTP/1.1 is the answer, and nothing to log."""
 
     def _refuse(self, status: bytes, answer: bytes) -> None:
+        self._flush()
         if self.last:  # it has its answer
             self.transport.close()
         elif not self.transport.is_closing():

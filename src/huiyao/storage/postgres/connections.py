@@ -58,9 +58,9 @@ TRANSIENT: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 log = structlog.get_logger(__name__)
 
 
-def is_lost(error: BaseException, connection: "Connection | None") -> bool:
+def is_lost(error: BaseException, connection: Connection) -> bool:
     """Whether the connection, rather than the statement, is what failed."""
-    return isinstance(error, _LOST) or connection is None or connection.is_closed()
+    return isinstance(error, _LOST) or connection.is_closed()
 
 
 def facts(error: BaseException) -> dict[str, str]:
@@ -93,7 +93,8 @@ async def connect_patiently(url: str) -> Connection:
         try:
             return await connect(url)
         except DRIVER_ERRORS as error:
-            if not is_lost(error, None) or clock.time() + PAUSE_SECONDS >= deadline:
+            # A wrong password stays wrong.
+            if not isinstance(error, _LOST) or clock.time() + PAUSE_SECONDS >= deadline:
                 raise
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -129,11 +130,11 @@ class Connections:
             except DRIVER_ERRORS as error:
                 lost = is_lost(error, connection)
                 self._put_back(connection, usable=not lost)
-                if (
-                    not attempts
-                    or isinstance(error, TimeoutError)
-                    or not (lost or isinstance(error, TRANSIENT))
-                ):
+                if lost:
+                    # A server that stops ends all of them, and those lying idle may not have heard of it yet.
+                    self._let_go()
+                again = isinstance(error, TRANSIENT) or (lost and not isinstance(error, TimeoutError))
+                if not (again and attempts):
                     raise self.failure(error) from error
             except BaseException:  # the caller was cancelled: the connection is still busy with the statement
                 self._put_back(connection, usable=False)
@@ -160,6 +161,10 @@ class Connections:
         self._closed = True
         while self._idle:
             await close(self._idle.pop())
+
+    def _let_go(self) -> None:
+        while self._idle:
+            self._idle.pop().terminate()
 
     async def _take(self) -> Connection:
         try:
@@ -199,13 +204,19 @@ class Transaction:
         self._passing = passing
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self._connections._take()
-        try:
-            await self._connection.execute("BEGIN")
-        except BaseException as error:
-            self._connections._put_back(self._connection, usable=False)
-            self._translate(error)
-            raise
+        for last in (False, True):
+            self._connection = await self._connections._take()
+            try:
+                await self._connection.execute("BEGIN")
+            except BaseException as error:
+                again = isinstance(error, DRIVER_ERRORS) and is_lost(error, self._connection) and not last
+                self._connections._put_back(self._connection, usable=False)
+                self._connections._let_go()
+                if not again:
+                    self._translate(error)
+                    raise
+            else:
+                break
         return self._connection
 
     async def __aexit__(
