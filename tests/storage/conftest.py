@@ -3,13 +3,11 @@
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from huiyao.storage import migrate
 from huiyao.storage.opening import open_storage
-from huiyao.storage.postgres import Postgres
 from tests.storage.node import APP, ORG, Node, StoppedClock
 
 
@@ -36,6 +34,5 @@ async def node(url: str) -> AsyncIterator[Node]:
     storage = await open_storage(url)
     await storage.put_org(ORG)
     await storage.put_app(APP)
-    # A node's methods ask for nothing but the contract.
-    yield Node(cast(Postgres, storage), StoppedClock())
+    yield Node(storage, StoppedClock())
     await storage.close()

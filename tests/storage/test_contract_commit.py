@@ -96,6 +96,20 @@ async def test_an_update_of_a_meeting_cancelled_meanwhile_is_in_conflict(node: N
     assert (await whole(node, meeting_id))[0].address == "room 1"
 
 
+async def test_an_update_decided_before_the_announcement_leaves_push_status_and_an_erased_name(
+    node: Node,
+) -> None:
+    meeting_id = await node.create("ann")
+    change = await moving(node, meeting_id, "ann", address="hall")
+    await node.expand_all()
+    await node.storage.erase_person(ORG.id, BOSS)
+    assert await node.storage.commit(change) == Committed()
+    meeting, _ = await whole(node, meeting_id)
+    assert (meeting.push_status, meeting.address, meeting.organizer_name) == (1, "hall", "-")
+    await node.cancel(meeting_id)
+    assert (await whole(node, meeting_id))[0].push_status == 2
+
+
 async def test_an_answer_to_the_state_before_a_move_is_in_conflict(node: Node) -> None:
     meeting_id = await node.create("ann")
     answer = await answering(node, meeting_id, "ann")

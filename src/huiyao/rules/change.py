@@ -5,9 +5,29 @@
 fields must still be the same). Sequence rises with cancel too, so it guards against that as well.
 """
 
+from typing import Final
+
 import msgspec
 
 from huiyao.model import Attendee, Entry, Meeting, Task
+
+# What a Change of an existing meeting writes of its row. push_status is not among them: the dispatcher moves it under
+# the same sequence meanwhile, and only a cancellation sets it. Nor is the organizer's name, which may have been erased.
+MUTABLE: Final = (
+    "content",
+    "address",
+    "begin_at",
+    "end_at",
+    "remind_min",
+    "remind_type",
+    "sequence",
+    "moved_sequence",
+    "create_time",
+    "updated_at",
+    "cancelled_at",
+    "nudged_at",
+    "size",
+)
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):

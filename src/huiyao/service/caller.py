@@ -1,7 +1,6 @@
 """Who is calling, and what every use case works with."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 
 import msgspec
@@ -10,7 +9,9 @@ from huiyao.model import Org
 from huiyao.storage.contract import Storage
 
 ID_BLOCK = 1000
-KNOWN_PEOPLE = 200_000
+KNOWN_PEOPLE = 100_000  # of one organisation
+
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -53,16 +54,16 @@ class Services:
         self.storage = storage
         self.clock = clock or Clock()
         self.ids = Ids(storage)
-        self._known: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._known: dict[int, set[str]] = {}
 
     def unknown(self, org_id: int, people: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         """Those this node has not yet taught an open directory; the rest is not written again."""
-        known = self._known
-        return tuple(one for one in people if (org_id, one[0]) not in known)
+        known = self._known.get(org_id, _NOBODY)
+        return tuple([one for one in people if one[0] not in known])
 
     def learned(self, org_id: int, people: tuple[tuple[str, str], ...]) -> None:
         """Remember people after their commit."""
-        for uid, _ in people:
-            self._known[org_id, uid] = None
-        while len(self._known) > KNOWN_PEOPLE:
-            self._known.popitem(last=False)
+        known = self._known.setdefault(org_id, set())
+        if len(known) >= KNOWN_PEOPLE:  # some are taught again; nothing is wrong with that
+            known.clear()
+        known.update([uid for uid, _ in people])

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from huiyao.model import PushStatus, Task, TaskKind
-from huiyao.rules.change import Change
+from huiyao.rules.change import MUTABLE, Change
 from huiyao.storage.contract import Committed, Conflict, Repeated, Verdict
 from huiyao.storage.postgres import rows
 from huiyao.storage.postgres.connections import Connection, columns
@@ -55,25 +55,8 @@ _PEOPLE: Final = f"""
 _NEW_MEETINGS: Final = f"""
     INSERT INTO meeting ({", ".join(rows.MEETING_FIELDS)}) SELECT * FROM {rows.unnest(rows.MEETING_FIELDS)}
 """
-# What an update may change. push_status is moved by the dispatcher meanwhile, under the same sequence: only a
-# cancellation sets it. The organizer's name may have been erased meanwhile.
-_MUTABLE: Final = (
-    "content",
-    "address",
-    "begin_at",
-    "end_at",
-    "remind_min",
-    "remind_type",
-    "sequence",
-    "moved_sequence",
-    "create_time",
-    "updated_at",
-    "cancelled_at",
-    "nudged_at",
-    "size",
-)
 _MEETINGS: Final = f"""
-    UPDATE meeting m SET {", ".join(f"{field} = given.{field}" for field in _MUTABLE)},
+    UPDATE meeting m SET {", ".join(f"{field} = given.{field}" for field in MUTABLE)},
         push_status = CASE given.push_status WHEN {PushStatus.CANCELLED:d} THEN {PushStatus.CANCELLED:d}
             ELSE m.push_status END
     FROM {rows.unnest(rows.MEETING_FIELDS)} WHERE m.org_id = given.org_id AND m.id = given.id

@@ -6,8 +6,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from huiyao.model import Entry, Meeting
-from huiyao.rules.change import Change
+from huiyao.model import Entry, Meeting, PushStatus
+from huiyao.rules.change import MUTABLE, Change
 from huiyao.storage.contract import Committed, Conflict, Repeated, Verdict
 from huiyao.storage.sqlite import rows
 
@@ -19,9 +19,9 @@ _RECORD: Final = (
     "SELECT meeting_id, fingerprint FROM idempotency"
     " WHERE org_id = ? AND app_id = ? AND uid = ? AND key = ? AND expires_at > ?"
 )
-_UPDATED_FIELDS: Final = rows.MEETING_FIELDS[3:]  # all but org_id, id and app_id
 _UPDATE_MEETING: Final = (
-    f"UPDATE meeting SET {', '.join(f'{field} = ?' for field in _UPDATED_FIELDS)} WHERE org_id = ? AND id = ?"
+    f"UPDATE meeting SET {', '.join(f'{field} = ?' for field in MUTABLE)}, push_status = iif(?, 2, push_status)"
+    " WHERE org_id = ? AND id = ?"
 )
 _ANSWER: Final = (
     "UPDATE attendee SET msg_status = ?, reply = ?, read_at = ?, answered_at = ?, remind = ?, card_removed_at = ?"
@@ -154,8 +154,9 @@ def _check(connection: sqlite3.Connection, change: Change) -> Verdict:
 def _replace(connection: sqlite3.Connection, change: Change, meeting: Meeting) -> None:
     """The organizer's Change of an existing meeting."""
     key = (change.org_id, change.meeting_id)
-    values = _values(meeting)[3:]
-    connection.execute(_UPDATE_MEETING, (*values, *key))
+    values = [getattr(meeting, field) for field in MUTABLE]
+    cancelled = meeting.push_status == PushStatus.CANCELLED
+    connection.execute(_UPDATE_MEETING, (*values, cancelled, *key))
     if change.removed:
         at = (change.entry.at, meeting.sequence)
         connection.executemany(_REMOVE, [(*at, *key, uid) for uid in change.removed])
