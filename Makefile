@@ -47,7 +47,7 @@ format: $(venv)/.dev ## format the code and apply the linter's safe fixes
 
 .PHONY: bench
 bench: $(venv)/.dev ## run the benchmarks: bench/run.py $(ARGS)
-	$(bin)/python bench/run.py $(ARGS)
+	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/run.py $(ARGS)
 
 .PHONY: lock
 lock: .venv-lock/.done ## write the requirement files anew from pyproject.toml (UPGRADE=1 takes the newest versions)

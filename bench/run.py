@@ -240,7 +240,7 @@ def show(kind: str, figures: dict[str, Figures], reached: dict[str, float]) -> N
         for name, row in (("Huiyao", found.huiyao), ("reference", found.reference)):
             line = f"{call:8}{name:12}{row['per_second']:>11.0f}{row['p50_ms']:>9.2f}{row['p99_ms']:>9.2f}"
             if name == "Huiyao":
-                line += f"{found.ratio:>8.2f}{BUDGETS.get(call, float('nan')):>8.2f}"
+                line += f"{found.ratio:>8.2f}{BUDGETS.get(call, ''):>8}"
             print(line)
     print(f"dispatcher on: {reached}")
 

@@ -23,7 +23,7 @@ class Audience(IntEnum):
     never told of a meeting is not told of its end either.
     """
 
-    INVITED = 1  # listed, not the organizer, not quiet, invited_sequence = s
+    INVITED = 1  # listed, not the organizer, invited_sequence = s (a silent Change has no such task)
     REMOVED = 2  # removed_sequence = s and still removed, not declined, told
     REMAINING = 3  # listed, not the organizer, invited_sequence < s, not yet shown state s or newer
     REMAINING_NOT_DECLINED = 4  # the same, and not declined

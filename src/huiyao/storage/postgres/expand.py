@@ -93,9 +93,7 @@ _REMAINING: Final = (
 )
 # The rules of rules.announce.Audience, one condition each.
 _AUDIENCES: Final = {
-    Audience.INVITED: (
-        f"{_LISTED} AND a.organizer = 0 AND a.quiet = 0 AND a.invited_sequence = given.sequence"
-    ),
+    Audience.INVITED: (f"{_LISTED} AND a.organizer = 0 AND a.invited_sequence = given.sequence"),
     Audience.REMOVED: (
         "a.removed_at IS NOT NULL AND a.removed_sequence = given.sequence"
         f" AND a.msg_status <> {MsgStatus.DECLINED:d} AND {_TOLD}"

@@ -42,7 +42,7 @@ _BEHIND: Final = f"""{_OTHERS} AND a.invited_sequence < n.sequence AND NOT EXIST
         AND s.kind IN ('invited', 'updated') AND s.as_of >= n.sequence)"""
 # Each audience of rules.announce as one condition over an attendee row a and the notice n.
 _AUDIENCES: Final = {
-    Audience.INVITED: f"{_OTHERS} AND a.quiet = 0 AND a.invited_sequence = n.sequence",
+    Audience.INVITED: f"{_OTHERS} AND a.invited_sequence = n.sequence",
     Audience.REMOVED: f"a.removed_sequence = n.sequence AND a.msg_status <> 3 AND {_TOLD}",
     Audience.REMAINING: _BEHIND,
     Audience.REMAINING_NOT_DECLINED: f"a.msg_status <> 3 AND {_BEHIND}",
