@@ -3,7 +3,7 @@
 Each function answers the Change to commit, or None where nothing is to be written.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -30,9 +30,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 def create(
-    command: commands.Create, *, org_id: int, app_id: int, uid: str, ids: Iterator[int], now: int
+    command: commands.Create,
+    *,
+    org_id: int,
+    app_id: int,
+    uid: str,
+    ids: Iterator[int],
+    now: int,
+    known: Container[str] = (),
 ) -> Change:
-    """A new invitation. Members but the creator are invited, unless `silent`."""
+    """A new invitation. Members but the creator are invited, unless `silent`.
+
+    `known` holds the uids that an open directory need not be taught.
+    """
     detail = command.detail
     attendees = [
         # Written out, for this is most of what a create costs: `_newcomer` with nothing before it.
@@ -82,7 +92,10 @@ def create(
         meeting=meeting,
         added=tuple(attendees),
         tasks=tuple(tasks),
-        people=((uid, command.requester_name), *[(one.uid, one.name) for one in detail.invitees]),
+        people=(
+            *(() if uid in known else ((uid, command.requester_name),)),
+            *[(one.uid, one.name) for one in detail.invitees if one.uid not in known],
+        ),
         idempotency=Idempotency(
             app_id=app_id,
             uid=uid,
@@ -106,6 +119,7 @@ def update(
     uid: str,
     ids: Iterator[int],
     now: int,
+    known: Container[str] = (),
 ) -> Change | None:
     """The whole detail anew. `attendees` are all rows of the meeting, removed ones included.
 
@@ -178,7 +192,7 @@ def update(
         reset=moved,
         tasks=tuple(tasks),
         dropped=dropped,
-        people=tuple((one.uid, one.name) for _, one in listed.added),
+        people=tuple((one.uid, one.name) for _, one in listed.added if one.uid not in known),
     )
 
 

@@ -1,7 +1,7 @@
 """Who is calling, and what every use case works with."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import msgspec
 
@@ -12,6 +12,14 @@ ID_BLOCK = 1000
 KNOWN_PEOPLE = 100_000  # of one organisation
 
 _NOBODY: frozenset[str] = frozenset()
+
+
+class _Everybody:
+    def __contains__(self, uid: object) -> bool:
+        return True
+
+
+_EVERYBODY = _Everybody()
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
@@ -38,13 +46,13 @@ class Ids:
         self._left = 0
 
     async def take(self, count: int) -> Iterator[int]:
-        """An iterator over `count` new ids."""
+        """An iterator that gives at least `count` new ids."""
         while self._left < count:
             fresh = await self._storage.reserve_ids(ID_BLOCK)
             # Another call may have refilled while this one waited; what is left of the older block is given up.
             self._block, self._left = iter(fresh), len(fresh)
         self._left -= count
-        return iter([next(self._block) for _ in range(count)])
+        return self._block  # shared: whoever takes `count` uses no more, so the block holds out
 
 
 class Services:
@@ -56,10 +64,9 @@ class Services:
         self.ids = Ids(storage)
         self._known: dict[int, set[str]] = {}
 
-    def unknown(self, org_id: int, people: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        """Those this node has not yet taught an open directory; the rest is not written again."""
-        known = self._known.get(org_id, _NOBODY)
-        return tuple([one for one in people if one[0] not in known])
+    def known(self, org: Org) -> Container[str]:
+        """Uids the directory need not be taught: those this node has seen in it; a closed one learns nobody."""
+        return _EVERYBODY if org.closed else self._known.get(org.id, _NOBODY)
 
     def learned(self, org_id: int, people: tuple[tuple[str, str], ...]) -> None:
         """Remember people after their commit."""

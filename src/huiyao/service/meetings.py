@@ -2,8 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-import msgspec
-
 from huiyao import errors
 from huiyao.model import Attendee, Meeting
 from huiyao.rules import attend, commands, organize
@@ -30,7 +28,13 @@ async def create(services: Services, caller: Caller, command: commands.Create) -
     await _check_directory(services, caller, (one.uid for one in command.detail.invitees))
     ids = await services.ids.take(organize.IDS_NEEDED)
     change = organize.create(
-        command, org_id=org_id, app_id=caller.app_id, uid=caller.uid, ids=ids, now=services.clock.now()
+        command,
+        org_id=org_id,
+        app_id=caller.app_id,
+        uid=caller.uid,
+        ids=ids,
+        now=services.clock.now(),
+        known=services.known(caller.org),
     )
     verdict = await _commit(services, caller, change)
     if isinstance(verdict, Repeated):
@@ -58,6 +62,7 @@ async def update(services: Services, caller: Caller, meeting_id: int, command: c
             uid=caller.uid,
             ids=ids,
             now=services.clock.now(),
+            known=services.known(caller.org),
         )
 
     await _settle(services, caller, decide)
@@ -178,11 +183,10 @@ async def _settle(
 
 
 async def _commit(services: Services, caller: Caller, change: Change) -> object:
-    """Commit with the people an open directory has yet to learn; a closed one learns nobody."""
-    people = () if caller.org.closed else services.unknown(caller.org.id, change.people)
-    verdict = await services.storage.commit(msgspec.structs.replace(change, people=people))
-    if people and isinstance(verdict, Committed):
-        services.learned(caller.org.id, people)
+    """Commit, and remember whom the directory has learned by it."""
+    verdict = await services.storage.commit(change)
+    if change.people and isinstance(verdict, Committed):
+        services.learned(caller.org.id, change.people)
     return verdict
 
 
