@@ -9,10 +9,12 @@ import pytest
 from huiyao import errors
 from huiyao.model import Attendee, Meeting, MsgStatus
 from huiyao.rules import attend, commands, organize
-from huiyao.rules.change import Change
+from huiyao.rules.change import Change, Place
 from huiyao.service import meetings
 from huiyao.storage.contract import Committed, Conflict, Repeated
+from huiyao.storage.opening import open_storage
 from tests.storage.node import APP, BOSS, HOUR, NOW, ORG, Node, caller, detail
+from tests.storage.rows import fetch
 
 
 async def whole(node: Node, meeting_id: int) -> tuple[Meeting, dict[str, Attendee]]:
@@ -130,6 +132,43 @@ async def test_reading_never_takes_an_answer_back(node: Node) -> None:
     assert await node.status(meeting_id, "ann") == MsgStatus.ACCEPTED
 
 
+async def own_changes(node: Node, meeting_id: int) -> dict[str, Change]:
+    """What ann may do to her own row, each decided on the row as it is now."""
+    found = await node.storage.meeting(ORG.id, meeting_id, "ann")
+    assert found
+    ids = await node.services.ids.take(8)
+    changes = {
+        "answer": await answering(node, meeting_id, "ann"),
+        "remind": attend.remind(
+            commands.Remind(remind=False), *found, app_id=APP.id, ids=ids, now=node.clock.now()
+        ),
+        "delete": attend.remove_card(*found, app_id=APP.id, ids=ids, now=node.clock.now()),
+    }
+    return {name: change for name, change in changes.items() if change}
+
+
+@pytest.mark.parametrize("first", ["answer", "remind", "delete"])
+@pytest.mark.parametrize("second", ["answer", "remind", "delete"])
+async def test_of_two_things_one_person_decides_on_one_state_the_second_starts_over(
+    node: Node, first: str, second: str
+) -> None:
+    meeting_id = await node.create("ann")
+    changes = await own_changes(node, meeting_id)
+    assert await node.storage.commit(changes[first]) == Committed()
+    assert await node.storage.commit(changes[second]) == Conflict()
+    assert (await whole(node, meeting_id))[1]["ann"] == changes[first].attendee
+
+
+async def test_another_reply_to_the_same_answer_is_a_new_state(node: Node) -> None:
+    meeting_id = await node.create("ann")
+    await node.respond(meeting_id, "ann")
+    changes = await own_changes(node, meeting_id)
+    assert await node.storage.commit(changes["answer"]) == Committed()
+    assert await node.storage.commit(changes["remind"]) == Conflict()
+    ann = (await whole(node, meeting_id))[1]["ann"]
+    assert (ann.reply, ann.remind) == ("as it is", True)
+
+
 async def test_two_nudges_at_once_are_one(node: Node) -> None:
     meeting_id = await node.create("ann")
     before, _ = await whole(node, meeting_id)
@@ -144,16 +183,22 @@ async def test_two_nudges_at_once_are_one(node: Node) -> None:
 async def test_an_edit_leaves_alone_an_answer_given_after_it_was_decided(node: Node) -> None:
     meeting_id = await node.create("ann", "bob")
     edit = await moving(node, meeting_id, "bob", "ann", address="hall")
+    edit = msgspec.structs.replace(edit, placed=tuple(_renamed(place) for place in edit.placed))
     await node.respond(meeting_id, "ann")
     assert await node.storage.commit(edit) == Committed()
     _, rows = await whole(node, meeting_id)
     assert (rows["ann"].position, rows["ann"].msg_status) == (1, MsgStatus.ACCEPTED)
+    assert rows["ann"].name == "new name of ann"
+
+
+def _renamed(place: Place) -> Place:
+    return msgspec.structs.replace(place, name=f"new name of {place.uid}")
 
 
 async def test_a_move_resets_who_stays_and_keeps_the_answer_of_who_goes(node: Node) -> None:
     meeting_id = await node.create("ann", "bob")
     for uid in ("ann", "bob"):
-        await node.respond(meeting_id, uid, declined=True)
+        await node.storage.commit(await answering(node, meeting_id, uid, MsgStatus.DECLINED))
         await meetings.delete(node.services, caller(uid), meeting_id)
     await node.update(meeting_id, "ann", begin_at=NOW + 30 * HOUR)
     _, rows = await whole(node, meeting_id)
@@ -166,6 +211,7 @@ async def test_a_move_resets_who_stays_and_keeps_the_answer_of_who_goes(node: No
         None,
     )
     assert (bob.msg_status, bob.removed_sequence, bob.listed) == (MsgStatus.DECLINED, 1, False)
+    assert bob.reply == "as it is"
     assert bob.card_removed_at is not None
 
 
@@ -181,8 +227,8 @@ async def test_who_is_invited_again_starts_anew_in_the_same_row(node: Node) -> N
     assert meeting.size == len(rows) == 3
 
 
-async def test_a_hundred_people_answer_one_meeting_at_once(node: Node) -> None:
-    uids = [f"p{number}" for number in range(100)]
+async def test_two_hundred_people_answer_one_meeting_at_once(node: Node) -> None:
+    uids = [f"p{number}" for number in range(200)]
     meeting_id = await node.create(*uids)
     answers = [await answering(node, meeting_id, uid) for uid in uids]
     assert set(await asyncio.gather(*map(node.storage.commit, answers))) == {Committed()}
@@ -231,6 +277,52 @@ async def test_ids_are_never_given_twice(node: Node) -> None:
     assert len(set(ids)) == len(ids) == 2011
     assert min(ids) > 0
     assert max(ids) < 2**53
+
+
+async def test_two_that_share_a_database_are_never_given_the_same_id(node: Node, url: str) -> None:
+    other = await open_storage(url)
+    ids: list[int] = []
+    for storage in (node.storage, other, node.storage, other):
+        ids += await storage.reserve_ids(100)
+    await other.close()
+    assert len(set(ids)) == 400
+    # Nor by one that starts after them.
+    later = await open_storage(url)
+    assert not set(ids) & set(await later.reserve_ids(100))
+    await later.close()
+
+
+async def test_a_moved_meetings_reminder_is_the_same_task_at_its_new_moment(node: Node, url: str) -> None:
+    meeting_id = await node.create("ann")
+    await node.update(meeting_id, "ann", begin_at=NOW + 30 * HOUR)
+    query = "SELECT due_at, sequence, dedup_key FROM task WHERE kind = 'remind'"
+    assert await fetch(url, query) == [(NOW + 30 * HOUR - 15 * 60_000, 1, f"remind:{meeting_id}")]
+
+
+async def test_each_change_is_one_line_of_history(node: Node, url: str) -> None:
+    meeting_id = await node.create("ann")
+    await node.respond(meeting_id, "ann")
+    await node.update(meeting_id, "ann", address="hall")
+    await node.cancel(meeting_id)
+    query = (
+        f"SELECT kind, actor_uid, app_id, at FROM history WHERE meeting_id = {meeting_id} ORDER BY xid, id"
+    )
+    assert await fetch(url, query) == [
+        ("created", BOSS, APP.id, NOW),
+        ("responded", "ann", APP.id, NOW),
+        ("updated", BOSS, APP.id, NOW),
+        ("cancelled", BOSS, APP.id, NOW),
+    ]
+
+
+async def test_a_change_in_conflict_leaves_no_line_of_history_task_or_person(node: Node, url: str) -> None:
+    meeting_id = await node.create("ann")
+    late = await moving(node, meeting_id, "ann", "new", address="hall")
+    await node.update(meeting_id, "ann", address="roof")
+    assert await node.storage.commit(late) == Conflict()
+    assert await fetch(url, f"SELECT 1 FROM history WHERE id = {late.entry.id}") == []
+    assert await fetch(url, f"SELECT 1 FROM task WHERE id = {late.tasks[0].id}") == []
+    assert await node.storage.person(ORG.id, "new") is None
 
 
 async def test_ten_thousand_attendees_are_written_and_read(node: Node) -> None:

@@ -8,6 +8,7 @@ from huiyao.model import Kind
 from huiyao.rules import commands
 from huiyao.service import meetings
 from tests.storage.node import BOSS, HOUR, MINUTE, NOW, ORG, Node, caller, detail
+from tests.storage.rows import fetch
 
 BEGIN = NOW + 24 * HOUR
 REMINDER = BEGIN - 15 * MINUTE
@@ -73,6 +74,18 @@ async def test_who_was_removed_before_the_invitation_went_out_hears_of_neither(n
     await node.update(meeting_id, "bob")
     await node.expand_all()
     assert await told(node, "ann", "bob") == {"ann": [], "bob": ["invited"]}
+
+
+async def test_who_came_back_and_went_again_before_either_was_told_hears_of_neither(node: Node) -> None:
+    meeting_id = await node.create("ann", "bob")
+    await node.expand_all()
+    await node.update(meeting_id, "bob")
+    await node.expand_all()
+    await node.update(meeting_id, "bob", "ann")
+    await node.update(meeting_id, "bob")
+    await node.expand_all()
+    # The first invitation says nothing of the second membership.
+    assert await told(node, "ann") == {"ann": ["invited", "removed"]}
 
 
 async def test_who_was_meant_to_get_no_invitation_still_hears_of_removal_and_cancellation(node: Node) -> None:
@@ -169,7 +182,8 @@ async def test_a_cancellation_reaches_the_declined_too_and_not_the_creator(node:
 async def test_a_reminder_reaches_the_creator_and_the_members_who_want_it_and_have_not_declined(
     node: Node,
 ) -> None:
-    meeting_id = await node.create("ann", "bob", "cat")
+    meeting_id = await node.create("ann", "bob", "cat", "gone")
+    await node.update(meeting_id, "ann", "bob", "cat")
     await node.expand_all()
     await node.respond(meeting_id, "bob", declined=True)
     await meetings.remind(node.services, caller("cat"), meeting_id, commands.Remind(remind=False))
@@ -191,6 +205,7 @@ async def test_a_reminder_reaches_the_creator_and_the_members_who_want_it_and_ha
         "cat": ["invited"],
     }
     assert (await node.kinds(BOSS))[-1] == "reminder"
+    assert await node.kinds("gone") == []
 
 
 async def test_a_moved_reminder_is_due_at_the_new_moment_only(node: Node) -> None:
@@ -205,13 +220,23 @@ async def test_a_moved_reminder_is_due_at_the_new_moment_only(node: Node) -> Non
     assert (await node.expand()).messages == 2
 
 
-async def test_a_reminder_that_comes_too_late_tells_nobody_and_goes(node: Node) -> None:
-    await node.create("ann")
+async def test_a_reminder_that_comes_too_late_tells_nobody_and_is_recorded(node: Node, url: str) -> None:
+    meeting_id = await node.create("ann")
     await node.expand_all()
     node.clock.moment = BEGIN + 5 * MINUTE
     done = await node.expand()
     assert (done.tasks, done.messages, done.next_due_at) == (1, 0, None)
     assert await node.kinds("ann") == ["invited"]
+    query = "SELECT meeting_id, at, app_id, actor_uid, change FROM history WHERE kind = 'missed'"
+    assert await fetch(url, query) == [(meeting_id, BEGIN + 5 * MINUTE, None, "", "{}")]
+
+
+async def test_a_cancelled_meeting_has_nothing_left_to_do(node: Node) -> None:
+    meeting_id = await node.create("ann")
+    await node.expand_all()
+    await node.cancel(meeting_id)
+    await node.expand_all()
+    assert (await node.expand()).next_due_at is None
 
 
 async def test_a_nudge_reaches_those_who_have_not_answered(node: Node) -> None:
@@ -252,6 +277,20 @@ async def test_answers_within_ten_seconds_join_one_message_to_the_creator(node: 
     await node.expand_all()
     _, second = await node.inbox(BOSS)
     assert (second.kind, json.loads(second.params)["answer_count"]) == (Kind.ANSWERED, 1)
+
+
+async def test_only_answers_of_others_who_are_still_invited_are_reported(node: Node) -> None:
+    meeting_id = await node.create("ann", "bob", BOSS)
+    await node.expand_all()
+    for uid in ("ann", "bob", BOSS):
+        await node.respond(meeting_id, uid)
+    await node.update(meeting_id, "ann", BOSS)
+    node.clock.moment += 10_000
+    await node.expand_all()
+    (message,) = await node.inbox(BOSS)
+    params = json.loads(message.params)
+    assert params["answer_count"] == 1
+    assert "name of ann" in str(params["answers"])
 
 
 @pytest.mark.parametrize("rows", [1, 3, 2000])

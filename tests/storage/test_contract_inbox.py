@@ -14,6 +14,7 @@ from huiyao.service import meetings
 from huiyao.storage import migrate
 from huiyao.storage.contract import Position
 from tests.storage.node import APP, BOSS, NOW, ORG, Node, caller
+from tests.storage.rows import fetch
 
 
 async def test_an_inbox_without_cursor_gives_the_newest_oldest_first(node: Node) -> None:
@@ -54,6 +55,8 @@ async def test_marking_as_read_reaches_that_message_and_those_before_it(node: No
     messages = await node.inbox("ann")
     assert await node.storage.mark_inbox_read(ORG.id, "ann", message_id=messages[1].id, now=NOW + 5)
     assert [one.read_at for one in await node.inbox("ann")] == [NOW + 5, NOW + 5, None]
+    assert await node.storage.mark_inbox_read(ORG.id, "ann", message_id=messages[1].id, now=NOW + 9)
+    assert [one.read_at for one in await node.inbox("ann")] == [NOW + 5, NOW + 5, None]
     assert (await node.storage.inbox(ORG.id, "ann", after=None, size=1)).unread == 1
     assert (await node.storage.inbox(ORG.id, "bob", after=None, size=1)).unread == 3
 
@@ -76,7 +79,7 @@ async def test_requests_teach_new_people_and_change_nobody(node: Node) -> None:
     assert await node.storage.unknown_people(ORG.id + 1, ["bob"]) == ["bob"]
 
 
-async def test_an_erased_person_leaves_only_a_mark_without_a_name(node: Node) -> None:
+async def test_an_erased_person_leaves_only_a_mark_without_a_name(node: Node, url: str) -> None:
     meeting_id = await node.create("ann")
     await node.expand_all()
     answer = commands.Respond(msg_status=MsgStatus.ACCEPTED, reply="my secret reason")
@@ -87,6 +90,8 @@ async def test_an_erased_person_leaves_only_a_mark_without_a_name(node: Node) ->
     assert (found[1].name, found[1].reply) == ("-", "")
     assert await node.inbox("ann") == []
     assert await node.storage.person(ORG.id, "ann") is None
+    lines = await fetch(url, "SELECT kind, actor_uid, change FROM history ORDER BY xid, id")
+    assert lines == [("created", BOSS, "{}"), ("responded", "ann", "{}")]
     assert not await node.storage.erase_person(ORG.id, "nobody")
     assert await node.storage.erase_person(ORG.id, BOSS)
     found = await node.storage.meeting(ORG.id, meeting_id, BOSS)

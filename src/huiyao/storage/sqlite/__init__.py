@@ -54,10 +54,10 @@ class Sqlite(Reads, Operating):
         self._writer.on_tasks(wake)
 
     async def expand(self, *, now: int, rows: int, decide: Decide, missed: Missed) -> Expanded:
+        await self._prune(now)
         with snapshot(self._reader) as reader:
             due = expand.next_due(reader)
         if due is None or due > now:  # idle: nothing is written
-            await self._prune(now)
             return Expanded(tasks=0, messages=0, more=False, next_due_at=due, lateness_ms=())
         return await self._writer.run(
             lambda connection: expand.expand(connection, now=now, limit=rows, decide=decide, missed=missed),
@@ -65,14 +65,18 @@ class Sqlite(Reads, Operating):
         )
 
     async def _prune(self, now: int) -> None:
-        """Forget expired idempotency records, some at a time."""
+        """Forget expired idempotency records, some at a time, without a rest while there are more."""
         if now - self._pruned_at < PRUNE_MS:
             return
-        self._pruned_at = now
-        await self._writer.run(
-            lambda connection: connection.execute(
-                "DELETE FROM idempotency WHERE rowid IN"
-                " (SELECT rowid FROM idempotency WHERE expires_at <= ? LIMIT ?)",
-                (now, PRUNED_AT_ONCE),
-            )
+        gone = await self._writer.run(
+            lambda connection: (
+                connection.execute(
+                    "DELETE FROM idempotency WHERE rowid IN"
+                    " (SELECT rowid FROM idempotency WHERE expires_at <= ? LIMIT ?)",
+                    (now, PRUNED_AT_ONCE),
+                ).rowcount
+            ),
+            background=True,
         )
+        if gone < PRUNED_AT_ONCE:
+            self._pruned_at = now

@@ -1,8 +1,10 @@
 """What operators and tokens need: organisations, apps, people, generations, heartbeats, backup."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -179,16 +181,21 @@ class Operating:
         await asyncio.to_thread(self._backup, path)
 
     def _backup(self, path: str) -> None:
-        if Path(path).exists():
-            raise OperatorError(f"{path} exists already: a backup is never written over another file.")
-        source, target = connect(self._path), sqlite3.connect(path)
         try:
-            source.backup(target)
+            # For its owner only, as the database itself.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError as error:
+            raise OperatorError(
+                f"{path} exists already: a backup is never written over another file."
+            ) from error
+        except OSError as error:
+            raise OperatorError(f"{path} cannot be written: {error.strerror}.") from error
+        try:
+            with closing(connect(self._path)) as source, closing(sqlite3.connect(path)) as target:
+                source.backup(target)
         except sqlite3.Error as error:
+            Path(path).unlink(missing_ok=True)  # half a copy must not pass for a backup
             raise OperatorError(f"{path} cannot be written: {error}.") from error
-        finally:
-            source.close()
-            target.close()
 
 
 def _org(row: Sequence[Any]) -> Org:

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Final
 
 import structlog
@@ -12,7 +12,7 @@ from huiyao import errors
 from huiyao.model import Attendee, Meeting
 from huiyao.storage.contract import InboxPage, Position, Repeated
 from huiyao.storage.sqlite import rows
-from huiyao.storage.sqlite.writer import Writer, connect
+from huiyao.storage.sqlite.writer import Writer, connect, name
 
 LARGE_MEETING: Final = 2000  # attendees; a larger meeting is read in a thread
 
@@ -59,7 +59,7 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def failure(error: sqlite3.Error) -> errors.SystemFailure:
-    log.error("statement failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
+    log.error("statement failed", error=name(error))
     return errors.SystemFailure()
 
 
@@ -95,13 +95,13 @@ class Reads:
         return await asyncio.to_thread(self._large_meeting, key)
 
     def _large_meeting(self, key: tuple[int, int]) -> tuple[Meeting, list[Attendee]]:
-        connection = connect(self._path)
         try:
-            with snapshot(connection):
-                meeting = connection.execute(_MEETING, key).fetchone()
-                attendees = connection.execute(_ATTENDEES, key).fetchall()
-        finally:
-            connection.close()
+            connection = connect(self._path)
+        except sqlite3.Error as error:
+            raise failure(error) from error
+        with closing(connection), snapshot(connection):
+            meeting = connection.execute(_MEETING, key).fetchone()
+            attendees = connection.execute(_ATTENDEES, key).fetchall()
         return rows.meeting(meeting), list(map(rows.attendee, attendees))
 
     async def find_repeated(

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -25,6 +26,7 @@ Waiting = tuple[Change, "asyncio.Future[Verdict]"]
 Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
 
 LARGEST_BATCH: Final = 500  # Changes; keeps the wait of the first one short
+BATCH_ROWS: Final = 5_000  # attendee rows, after which a batch takes no more: jobs wait as long as it lasts
 BACKGROUND_SECONDS: Final = 0.1  # without rest, calls let the dispatcher have a turn this often
 BUSY_SECONDS: Final = 3.0  # how long another process (a command beside `serve`) may hold the database
 
@@ -32,15 +34,26 @@ log = structlog.get_logger(__name__)
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """A connection with our settings. An acknowledged commit is on the disk (synchronous=FULL)."""
+    """A connection with our settings to a file that is there. An acknowledged commit is on the disk
+    (synchronous=FULL). Raises sqlite3.Error.
+    """
     connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        f"{Path(path).absolute().as_uri()}?mode=rw",  # a path with a slip in it makes no empty database
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
     )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -32000")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA cache_size = -32000")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -129,7 +142,8 @@ class Writer:
         batch: list[Waiting] = []
         left: list[Waiting] = []
         taken: set[object] = set()
-        while self._changes and len(batch) < LARGEST_BATCH:
+        rows = 0
+        while self._changes and len(batch) < LARGEST_BATCH and rows < BATCH_ROWS:
             one = self._changes.popleft()
             change = one[0]
             meeting = (change.org_id, change.meeting_id)
@@ -149,6 +163,7 @@ class Writer:
             else:
                 taken.update(keys)
                 batch.append(one)
+                rows += _rows(change)
         self._changes.extendleft(reversed(left))
         return batch
 
@@ -157,18 +172,14 @@ class Writer:
             return list(commit.apply(self._connection, changes))
         except sqlite3.OperationalError as error:
             # The database is locked, full or broken: no Change would fare better alone.
-            log.error("commit failed", error=error.sqlite_errorname, changes=len(changes))
-            return [errors.SystemFailure() for _ in changes]
-        except sqlite3.Error as error:
+            log.error("commit failed", error=name(error), changes=len(changes))
+            return [_failure(error) for _ in changes]
+        except Exception as error:  # the loop's edge: a value that cannot be bound raises no sqlite3.Error
             if len(changes) > 1:
                 return [outcome for change in changes for outcome in self._commit_batch([change])]
-            log.error(
-                "change refused",
-                error=getattr(error, "sqlite_errorname", type(error).__name__),
-                org_id=changes[0].org_id,
-                meeting_id=changes[0].meeting_id,
-            )
-            return [errors.SystemFailure()]
+            (change,) = changes
+            log.error("change refused", error=name(error), org_id=change.org_id, meeting_id=change.meeting_id)
+            return [_failure(error)]
 
     def _settle(self, batch: list[Waiting], outcomes: list[Outcome]) -> None:
         tasks = False
@@ -190,12 +201,29 @@ class Writer:
         try:
             result = commit.in_transaction(self._connection, work)
         except sqlite3.Error as error:
-            log.error("job failed", error=getattr(error, "sqlite_errorname", type(error).__name__))
-            failure = errors.SystemFailure()
-            failure.__cause__ = error
+            log.error("job failed", error=name(error))
+            failure = _failure(error)
         except Exception as error:  # (the loop's edge: the caller gets it, the thread goes on)
             failure = error
         self._loop.call_soon_threadsafe(_answer, done, result, failure)
+
+
+def name(error: Exception) -> str:
+    """What a log may say of it; a message could quote a request."""
+    found: str = getattr(error, "sqlite_errorname", type(error).__name__)
+    return found
+
+
+def _failure(cause: Exception) -> errors.SystemFailure:
+    failure = errors.SystemFailure()
+    failure.__cause__ = cause
+    return failure
+
+
+def _rows(change: Change) -> int:
+    """About how many attendee rows a Change writes."""
+    rows = len(change.added) + len(change.placed) + len(change.removed)
+    return rows + change.meeting.size if change.reset and change.meeting else rows
 
 
 def _answer(done: "asyncio.Future[Any]", result: object, failure: Exception | None) -> None:
