@@ -20,7 +20,7 @@ compile = .venv-lock/bin/uv --no-config pip compile --quiet --universal \
 .PHONY: help
 help: ## explain the targets (this)
 	@printf 'make TARGET [ARGS="..."]\n\n'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
 	@printf '\nPYTHON=/path/to/python3 chooses the interpreter (3.11 or newer), JOBS=N the test processes.\n'
 
 .PHONY: install
@@ -31,8 +31,13 @@ run: install ## start the sandbox: huiyao demo $(ARGS)
 	$(bin)/huiyao demo $(ARGS)
 
 .PHONY: test
-test: $(venv)/.dev ## run the whole test suite, PostgreSQL included: pytest $(ARGS)
-	$(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup $(ARGS)
+test: $(venv)/.dev ## run the whole test suite, PostgreSQL and Kannel included: pytest $(ARGS)
+	@sh tests/find_kannel.sh; case $$? in 0) left_out= ;; 1) left_out='not kannel' ;; *) exit 1 ;; esac; \
+	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "$$left_out" $(ARGS)
+
+.PHONY: simulate
+simulate: $(venv)/.dev ## simulate a day of 10,000 meetings on both databases: pytest $(ARGS)
+	HUIYAO_TEST_MEETINGS=10000 $(bin)/pytest tests/model/test_day.py --durations=2 $(ARGS)
 
 .PHONY: check
 check: $(venv)/.dev ## check formatting, lint and types
@@ -48,6 +53,10 @@ format: $(venv)/.dev ## format the code and apply the linter's safe fixes
 .PHONY: bench
 bench: $(venv)/.dev ## run the benchmarks: bench/run.py $(ARGS)
 	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/run.py $(ARGS)
+
+.PHONY: bench-dispatch
+bench-dispatch: $(venv)/.dev ## run the dispatcher's benchmarks: bench/dispatch.py $(ARGS)
+	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/dispatch.py $(ARGS)
 
 .PHONY: lock
 lock: .venv-lock/.done ## write the requirement files anew from pyproject.toml (UPGRADE=1 takes the newest versions)

@@ -6,9 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from huiyao import errors, telemetry
+from huiyao import errors, gateway, telemetry
+from huiyao.channels.opening import open_sms
 from huiyao.dispatch.dispatcher import Dispatcher
+from huiyao.dispatch.sender import Sender
+from huiyao.gateway import Gateway
+from huiyao.keys import Keys
 from huiyao.openapi.application import OpenApi
+from huiyao.outbox import PATH as OUTBOX
+from huiyao.outbox import Outbox
 from huiyao.service import installation
 from huiyao.service.access import Access
 from huiyao.service.caller import Clock, Services
@@ -22,44 +28,76 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 OPENAPI: Final = "/openapi/"
+SMS: Final = "/sms/"
 OLDEST_BEAT_MS: Final = 15_000  # of a dispatcher that counts as alive
 PING_SECONDS: Final = 3.0
-STOP_SECONDS: Final = 10.0  # for the dispatcher's last transaction
+STOP_SECONDS: Final = 15.0  # for the dispatcher's last transaction and the texts under way
 _JSON: Final = b"application/json;charset=UTF-8"
 
 
-async def build(settings: Settings, *, dispatch: bool = True, clock: Clock | None = None) -> "Application":
+async def build(
+    settings: Settings, *, dispatch: bool = True, calls: bool = True, clock: Clock | None = None
+) -> "Application":
     """Open the database and wire everything to it. Raises OperatorError.
 
-    On an embedded database the caller holds its `installation.Lock`.
+    Without `calls` it answers health and metrics only. On an embedded database the caller holds its
+    `installation.Lock`.
     """
     clock = clock or Clock()
     storage = await installation.open_database(settings, locked=True)
     try:
         keys = await installation.open_keys(storage, settings)
+        dispatching = dispatcher(storage, keys, settings, clock) if dispatch else None
     except BaseException:
         await storage.close()
         raise
     services = Services(storage, clock)
+    if not calls:
+        return Application(services, None, None, dispatching)
     openapi = OpenApi(services, Access(storage, keys, clock, settings), settings)
-    return Application(services, openapi, Dispatcher(storage, clock) if dispatch else None)
+    return Application(services, openapi, Gateway(services, keys), dispatching)
+
+
+def dispatcher(storage: Storage, keys: Keys, settings: Settings, clock: Clock | None = None) -> Dispatcher:
+    """The dispatcher with a sender for the SMS gateway. Raises OperatorError where that is set wrongly."""
+    report = gateway.receipt_url(settings.public_url, keys) if settings.public_url else None
+    sender = Sender(
+        storage,
+        open_sms(settings.sms_url, receipt_url=report),
+        daily_limit=settings.sms_daily_limit,
+        wait_seconds=settings.sms_wait_seconds,
+        clock=clock,
+    )
+    return Dispatcher(storage, clock, senders=[sender], delivery_days=settings.delivery_days)
 
 
 class Application:
-    """ASGI: the Open API, health and metrics; its lifespan is the dispatcher's and the database's."""
+    """ASGI: Open API, gateways' reports, health and metrics; its lifespan is the dispatcher's and the database's."""
 
-    def __init__(self, services: Services, openapi: OpenApi, dispatcher: Dispatcher | None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        openapi: OpenApi | None,
+        gateway: Gateway | None,
+        dispatcher: Dispatcher | None,
+    ) -> None:
         self.services = services
+        self.outbox: Outbox | None = None  # the sandbox's page of texts
         self._storage: Storage = services.storage
         self._openapi = openapi
+        self._gateway = gateway
         self._dispatcher = dispatcher
         self._dispatching: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["path"].startswith(OPENAPI):
+        elif self._openapi and scope["path"].startswith(OPENAPI):
             await self._openapi(scope, receive, send)
+        elif self._gateway and scope["path"].startswith(SMS):
+            await self._gateway(scope, receive, send)
+        elif scope["path"] == OUTBOX and self.outbox:
+            await self.outbox(scope, send)
         else:
             await self._answer(scope, send)
 

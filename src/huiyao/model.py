@@ -17,6 +17,17 @@ class PushStatus(IntEnum):
     CANCELLED = 2
 
 
+class DeliveryState(StrEnum):
+    """How far a delivery has come (docs/sms.md). The last four are ends, unless a receipt says better."""
+
+    PENDING = "pending"  # waits until due_at
+    SENDING = "sending"  # a request may have been written; leased until lease_until
+    SENT = "sent"  # the gateway took it; no receipt yet
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # no longer true, not wanted or not possible when the sender looked
+
+
 class MsgStatus(IntEnum):
     """The wire's msgStatus: how far a member has come with the invitation."""
 
@@ -24,6 +35,9 @@ class MsgStatus(IntEnum):
     READ = 1
     ACCEPTED = 2
     DECLINED = 3
+
+
+UNANSWERED = (MsgStatus.UNREAD, MsgStatus.READ)
 
 
 class RemindType(IntEnum):
@@ -130,6 +144,7 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     since_at: int = 0  # answered: the first answer to report
     old: str = ""  # announce: JSON of the values before the change (rules.Old)
     resume_uid: str = ""  # attendees up to this uid are done
+    attempt: int = 0  # times it failed; it is put off a little longer each time
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -152,6 +167,47 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     params: str
     created_at: int
     read_at: int | None
+
+
+class Delivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One notice for one person by one channel that leaves the house: a row of table `delivery`."""
+
+    org_id: int
+    id: int
+    channel: str
+    uid: str
+    meeting_id: int
+    kind: str
+    occasion: str  # with org, meeting, uid, kind and channel what makes it unique
+    sequence: int  # the meeting's when it was caused
+    created_at: int
+    due_at: int  # pending: not before this
+    give_up_at: int  # what has not been sent by then fails
+    state: str = DeliveryState.PENDING
+    attempt: int = 0  # requests begun; fences what comes back late
+    failures: int = 0  # in a row since it was queued; spaces the next
+    uncertain: int = 0  # requests begun of which nobody knows what became
+    lease_until: int | None = (
+        None  # sending: in the clock of the database (PostgreSQL) or of the process (SQLite)
+    )
+    sent_at: int | None = None  # when the last request was begun
+    as_of: int = -1  # the meeting's sequence that `text` shows
+    address: str = ""  # where it went: a number in E.164
+    text: str = ""  # what was sent
+    provider_id: str = ""  # the gateway's own reference
+    reason: str = ""  # why it failed, was skipped, or is tried again
+    ended_at: int | None = None  # of sent, delivered, failed and skipped
+
+
+class Inbound(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one text that came in; neither its words nor its number are kept."""
+
+    org_id: int  # 0: nobody, or more than one person, has the number
+    id: int
+    at: int
+    uid: str  # "" where org_id is 0
+    meeting_id: int  # 0: none was found
+    outcome: str  # accepted, declined, or why it was ignored
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

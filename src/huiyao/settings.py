@@ -1,7 +1,7 @@
 """One object with every setting: command line over environment (HUIYAO_…) over huiyao.toml over the default.
 
 A value that is wrong or unknown stops the start with one line that names the setting and where it came from.
-The values of `key` and `database_url` may hold secrets and are never shown.
+The values of `key`, `database_url` and `sms_url` may hold secrets and are never shown.
 """
 
 import tomllib
@@ -18,8 +18,9 @@ from huiyao.errors import OperatorError
 PREFIX: Final = "HUIYAO_"
 TEST_PREFIX: Final = "HUIYAO_TEST_"  # the test suite's own variables, none of them a setting
 TOML_NAME: Final = "huiyao.toml"
-SECRET: Final = frozenset({"key", "database_url"})  # names whose values are never shown
+SECRET: Final = frozenset({"key", "database_url", "sms_url"})  # names whose values are never shown
 SHORTEST_KEY: Final = 32
+SMS_SCHEMES: Final = ("log:", "kannel://", "aliyun://", "tencent://")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: Annotated[
         int, msgspec.Meta(ge=1, le=1_000_000, description="a number from 1 to 1000000")
     ] = 2000
+
+    # The SMS gateway; `log:` sends nothing (docs/sms.md).
+    sms_url: Annotated[
+        str,
+        msgspec.Meta(description="an address that begins with log:, kannel://, aliyun:// or tencent://"),
+    ] = "log:"
+
+    # Texts to one person in 24 hours, at the most; more are skipped.
+    sms_daily_limit: Annotated[int, msgspec.Meta(ge=1, le=10_000, description="a number from 1 to 10000")] = (
+        20
+    )
+
+    # How long to wait for a receipt where a gateway gave no answer, before the one repeat.
+    sms_wait_seconds: Annotated[
+        int, msgspec.Meta(ge=1, le=3600, description="a number of seconds from 1 to 3600")
+    ] = 60
+
+    # How long deliveries that have ended are kept.
+    delivery_days: Annotated[
+        int, msgspec.Meta(ge=1, le=3650, description="a number of days from 1 to 3650")
+    ] = 30
 
     log_level: Annotated[
         str,
@@ -181,6 +203,8 @@ def _check_form(name: str, value: object) -> None:
         address = urlsplit(str(value))
         if address.scheme not in ("http", "https") or not address.hostname or address.query:
             raise ValueError(name)
+    elif name == "sms_url" and not str(value).startswith(SMS_SCHEMES):
+        raise ValueError(name)
     elif name == "trusted_proxies" and isinstance(value, tuple):
         for one in value:
             ip_network(one, strict=False)

@@ -38,17 +38,45 @@ CALL_SECONDS = Histogram(
 TASKS = Counter("huiyao_dispatch_tasks", "Due tasks done.")
 MESSAGES = Counter("huiyao_dispatch_messages", "Messages written into inboxes.")
 LATENESS_SECONDS = Histogram(
-    "huiyao_dispatch_lateness_seconds",
-    "From a task's due moment to its end.",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+    "huiyao_lateness_seconds",
+    "From the moment something was due until it was in the inbox, or the gateway took it.",
+    ["channel", "kind"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400),
 )
 BEHIND_SECONDS = Gauge(
     "huiyao_dispatch_behind_seconds",
     "How long the earliest task still waiting has been due.",
     multiprocess_mode="livemax",
 )
+TASKS_PUT_OFF = Counter(
+    "huiyao_dispatch_tasks_put_off", "Due tasks that could not be told, to be tried again."
+)
+QUEUE_DEPTH = Gauge(
+    "huiyao_queue_depth",
+    "What waits: tasks that are due, texts that have not gone out.",
+    ["channel", "kind"],
+    multiprocess_mode="livemax",
+)
+QUEUE_AGE_SECONDS = Gauge(
+    "huiyao_queue_age_seconds",
+    "How long the oldest of what waits has waited.",
+    ["channel", "kind"],
+    multiprocess_mode="livemax",
+)
+DELIVERIES = Counter(
+    "huiyao_deliveries",
+    "What became of deliveries: sent, delivered, failed, skipped; pending: to be tried again.",
+    ["channel", "kind", "state", "reason"],
+)
+CIRCUIT_OPEN = Gauge(
+    "huiyao_circuit_open",
+    "1 while a channel's gateway is down and left in peace.",
+    ["channel"],
+    multiprocess_mode="livemax",
+)
+INBOUND = Counter("huiyao_inbound_texts", "Texts that came in, by what became of them.", ["outcome"])
 DISPATCH_FAILURES = Counter(
-    "huiyao_dispatch_failures", "Rounds of the dispatcher that failed and were tried again."
+    "huiyao_dispatch_failures", "Rounds of a dispatcher or sender that failed and were tried again."
 )
 
 

@@ -188,7 +188,7 @@ async def test_an_update_tells_each_person_what_it_means_to_them(either: World) 
     assert await kinds(either, "d") == ["invited"]
     assert set(await states(either, meeting_id)) == {"a", "b", "d"}
     updated = (await either.inbox("a"))["items"][1]
-    assert updated["text"] == "会议有变更：预算讨论。地点由 三楼 改为 四楼"
+    assert updated["text"] == "会议有变更：预算讨论。时间：11月24日 周二 16:00–17:00；地点由 三楼 改为 四楼"
     assert (await act(either, "detail", "c", meeting_id))["status"] == 4601
 
 

@@ -1,19 +1,21 @@
-"""A node of a cluster in the tests: a storage on PostgreSQL with the use cases and a dispatcher around it."""
+"""A node of a cluster in the tests: a storage with the use cases, a dispatcher and a sender around it."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
 import asyncpg
 
-from huiyao.model import App, Message, MsgStatus, Org
+from huiyao.model import App, Delivery, Message, MsgStatus, Org, Person
 from huiyao.rules import announce, commands
 from huiyao.service import meetings
 from huiyao.service.caller import Caller, Clock, Services
-from huiyao.storage.contract import Expanded, Position, Storage
+from huiyao.storage.contract import Decide, Expanded, Position, Storage, Wanted
 from huiyao.storage.postgres import open_postgres
 from huiyao.storage.postgres.connections import Connection
+from tests.storage.gateway import Gateway, StepwiseSender
 
 NOW = 1_700_000_000_000
 MINUTE = 60_000
@@ -33,14 +35,20 @@ class StoppedClock(Clock):
         return self.moment
 
 
-def detail(*uids: str, begin_at: int = NOW + 24 * HOUR, address: str = "room 1") -> commands.Detail:
+def detail(
+    *uids: str,
+    begin_at: int = NOW + 24 * HOUR,
+    address: str = "room 1",
+    remind_min: int = 15,
+    remind_type: int = 0,
+) -> commands.Detail:
     return commands.Detail(
         content="content",
         address=address,
         begin_at=begin_at,
         end_at=begin_at + HOUR,
-        remind_min=15,
-        remind_type=0,
+        remind_min=remind_min,
+        remind_type=remind_type,
         create_time=None,
         invitees=tuple(commands.Invitee(uid, f"name of {uid}") for uid in uids),
     )
@@ -50,16 +58,43 @@ def caller(uid: str) -> Caller:
     return Caller(app_id=APP.id, org=ORG, uid=uid)
 
 
+def number(uid: str) -> str:
+    """The mobile number that `Node.people` gives to this person, in E.164: from 135… to 139…"""
+    return f"+86{13_500_000_000 + zlib.crc32(uid.encode()) % 500_000_000}"
+
+
+def person(uid: str, *, mobile: str | None = None, org_id: int = ORG.id, locale: str = "") -> Person:
+    """Somebody of the directory; with a number of their own unless another is given."""
+    return Person(
+        org_id=org_id,
+        uid=uid,
+        name=f"name of {uid}",
+        mobile=number(uid) if mobile is None else mobile,
+        locale=locale,
+    )
+
+
 class Node:
     def __init__(self, storage: Storage, clock: StoppedClock) -> None:
         self.storage = storage
         self.clock = clock
         self.services = Services(storage, clock)
 
-    async def create(self, *uids: str, begin_at: int = NOW + 24 * HOUR, key: str | None = None) -> int:
+    async def people(self, *uids: str) -> None:
+        """Put people into the directory, each with a number."""
+        await self.storage.import_people([person(uid) for uid in uids])
+
+    async def create(
+        self,
+        *uids: str,
+        begin_at: int = NOW + 24 * HOUR,
+        key: str | None = None,
+        remind_min: int = 15,
+        remind_type: int = 0,
+    ) -> int:
         command = commands.Create(
             requester_name="name of boss",
-            detail=detail(*uids, begin_at=begin_at),
+            detail=detail(*uids, begin_at=begin_at, remind_min=remind_min, remind_type=remind_type),
             repeat_key=key,
             repeat_for=HOUR,
             fingerprint=b"print",
@@ -67,9 +102,18 @@ class Node:
         return await meetings.create(self.services, caller(BOSS), command)
 
     async def update(
-        self, meeting_id: int, *uids: str, begin_at: int = NOW + 24 * HOUR, address: str = "room 1"
+        self,
+        meeting_id: int,
+        *uids: str,
+        begin_at: int = NOW + 24 * HOUR,
+        address: str = "room 1",
+        remind_min: int = 15,
+        remind_type: int = 0,
     ) -> None:
-        command = commands.Update(detail=detail(*uids, begin_at=begin_at, address=address))
+        what = detail(
+            *uids, begin_at=begin_at, address=address, remind_min=remind_min, remind_type=remind_type
+        )
+        command = commands.Update(detail=what)
         await meetings.update(self.services, caller(BOSS), meeting_id, command)
 
     async def cancel(self, meeting_id: int) -> None:
@@ -79,12 +123,18 @@ class Node:
         answer = MsgStatus.DECLINED if declined else MsgStatus.ACCEPTED
         await meetings.respond(self.services, caller(uid), meeting_id, commands.Respond(msg_status=answer))
 
-    async def expand(self, *, rows: int = 2000) -> Expanded:
+    async def remind(self, meeting_id: int, uid: str, *, wanted: bool) -> None:
+        await meetings.remind(self.services, caller(uid), meeting_id, commands.Remind(remind=wanted))
+
+    async def nudge(self, meeting_id: int) -> None:
+        await meetings.nudge(self.services, caller(BOSS), meeting_id)
+
+    async def expand(self, *, rows: int = 2000, decide: Decide | None = None) -> Expanded:
         now = self.clock.now()
         return await self.storage.expand(
             now=now,
             rows=rows,
-            decide=partial(announce.notices, now=now),
+            decide=decide or partial(announce.notices, now=now),
             missed=partial(announce.missed, now=now),
         )
 
@@ -96,6 +146,21 @@ class Node:
             messages += done.messages
             if not done.more:
                 return messages
+
+    async def send_all(self, gateway: Gateway, *, daily_limit: int = 1000, wait_seconds: int = 60) -> None:
+        """Until no delivery is due or under way, or the gateway has failed so often that it is left in peace."""
+        sender = StepwiseSender(
+            self.storage, gateway, daily_limit=daily_limit, wait_seconds=wait_seconds, clock=self.clock
+        )
+        await sender.send_all()
+
+    async def deliveries(self, uid: str | None = None) -> list[Delivery]:
+        """Of one person or of all, the oldest first."""
+        return (await self.storage.deliveries(Wanted(uid=uid, limit=1_000_000)))[::-1]
+
+    async def outcomes(self, uid: str | None = None) -> list[tuple[str, str, str]]:
+        """Kind, state and reason of each delivery, the oldest first."""
+        return [(one.kind, one.state, one.reason) for one in await self.deliveries(uid)]
 
     async def inbox(self, uid: str) -> list[Message]:
         """The whole inbox, page by page, from the start."""

@@ -197,7 +197,7 @@ async def test_a_reminder_reaches_the_creator_and_the_members_who_want_it_and_ha
         2,
         False,
         None,
-        (0,),
+        (("remind", 0),),
     )
     assert await told(node, "ann", "bob", "cat") == {
         "ann": ["invited", "reminder"],

@@ -70,7 +70,7 @@ async def test_nobody_marks_another_persons_message(node: Node) -> None:
 
 
 async def test_requests_teach_new_people_and_change_nobody(node: Node) -> None:
-    imported = Person(org_id=ORG.id, uid="ann", name="Ann as imported", mobile="13800138000", locale="en")
+    imported = Person(org_id=ORG.id, uid="ann", name="Ann as imported", mobile="+8613800138000", locale="en")
     await node.storage.import_people([imported])
     await node.create("ann", "bob")
     assert await node.storage.person(ORG.id, "ann") == imported

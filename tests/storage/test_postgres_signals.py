@@ -7,6 +7,7 @@ import pytest
 
 from huiyao import errors
 from huiyao.service import meetings
+from huiyao.storage import migrate
 from huiyao.storage.postgres import signals
 from tests.storage.node import Node, caller, open_nodes, until
 from tests.storage.postgres import execute
@@ -94,7 +95,7 @@ async def test_a_backup_is_left_to_pg_dump(postgres_url: str) -> None:
 
 async def test_an_empty_database_has_no_schema_version(postgres_url: str) -> None:
     async with open_nodes(postgres_url) as (node,):
-        assert await node.storage.schema_version() == "0001"
+        assert await node.storage.schema_version() == migrate.newest()
         connection = await asyncpg.connect(postgres_url)
         await connection.execute("DROP TABLE alembic_version")
         await connection.close()

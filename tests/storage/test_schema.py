@@ -2,17 +2,21 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from huiyao.errors import OperatorError
 from huiyao.storage import migrate
+from huiyao.storage.migrations import runner
 from huiyao.storage.schema import metadata
 from huiyao.storage.sqlite.expand import _NOTICE, TELL
 from huiyao.storage.sqlite.writer import connect
@@ -51,6 +55,32 @@ async def test_on_postgresql_migrated_equals_the_description(postgres_url: str) 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+def test_what_was_in_a_first_database_is_there_after_its_migration(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/first.db"
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(runner.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO org VALUES (1, 'org', 'UTC', 0)",
+            "INSERT INTO meeting VALUES"
+            " (1, 5, 7, 'boss', 'b', 'talk', '', 1, 2, 0, 0, 0, 0, 0, 'i', 0, 0, 0, NULL, NULL, 1)",
+            "INSERT INTO message VALUES (1, 'ann', 2, 9, 5, 'invited', '0', 0, '{}', 1, NULL)",
+            "INSERT INTO message VALUES (1, 'bob', 1, 8, 5, 'invited', '0', 0, '{}', 1, 3)",
+            "INSERT INTO task VALUES (1, 4, 1, 'remind', 5, 0, 'remind:5', '', 0, '', '')",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    migrate.upgrade(url)
+    with closing(connect(f"{tmp_path}/first.db")) as file:
+        found = file.execute("SELECT uid, id, read_at, params FROM message ORDER BY id").fetchall()
+        assert found == [("bob", 8, 3, "{}"), ("ann", 9, None, "{}")]
+        assert file.execute("SELECT dedup_key, attempt FROM task").fetchall() == [("remind:5", 0)]
+        assert file.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from huiyao.model import Kind, Meeting, PushStatus, Task, TaskKind, Topic
-from huiyao.rules import announce
+from huiyao.model import Kind, Meeting, PushStatus, RemindType, Task, TaskKind, Topic
+from huiyao.rules import announce, timing
 from huiyao.rules.announce import Answer, Audience
 from tests.unit.test_organize import HOUR, NOW, detail, state
 
@@ -149,3 +149,83 @@ def test_a_long_text_is_cut_in_the_message() -> None:
     meeting = msgspec.structs.replace(meeting_at(), content="长" * 5000)
     (notice,) = announce.notices(task(TaskKind.ANNOUNCE, Topic.CREATED), meeting, (), 0, now=NOW)
     assert json.loads(notice.params)["content"] == "长" * announce.EXCERPT_CHARACTERS
+
+
+def texted(what: Task, meeting: Meeting, *, remind_type: int = RemindType.SMS) -> list[tuple[str, int]]:
+    """Each notice with the audience that gets a text; 0: nobody."""
+    meeting = msgspec.structs.replace(meeting, remind_type=remind_type)
+    found = announce.notices(what, meeting, [Answer("li", 2, "")], 1, now=NOW)
+    return [(notice.kind, notice.sms) for notice in found]
+
+
+TASKS = [
+    *(task(TaskKind.ANNOUNCE, topic) for topic in Topic if topic != Topic.SILENT),
+    task(TaskKind.REMIND),
+    task(TaskKind.NUDGE),
+    task(TaskKind.ANSWERED),
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        (task(TaskKind.ANNOUNCE, Topic.CREATED), [(Kind.INVITED, Audience.INVITED)]),
+        (
+            task(TaskKind.ANNOUNCE, Topic.MOVED),
+            [
+                (Kind.INVITED, Audience.INVITED),
+                (Kind.REMOVED, Audience.REMOVED),
+                (Kind.UPDATED, Audience.REMAINING),
+            ],
+        ),
+        (
+            task(TaskKind.ANNOUNCE, Topic.EDITED),
+            [
+                (Kind.INVITED, Audience.INVITED),
+                (Kind.REMOVED, Audience.REMOVED),
+                (Kind.UPDATED, Audience.REMAINING_NOT_DECLINED),
+            ],
+        ),
+        (
+            task(TaskKind.ANNOUNCE, Topic.LISTED),
+            [(Kind.INVITED, Audience.INVITED), (Kind.REMOVED, Audience.REMOVED)],
+        ),
+        (task(TaskKind.ANNOUNCE, Topic.CANCELLED), [(Kind.CANCELLED, Audience.EVERYONE_NOT_DECLINED)]),
+        (task(TaskKind.ANNOUNCE, Topic.SILENT), []),
+        (task(TaskKind.REMIND), [(Kind.REMINDER, Audience.WANTING_REMINDER)]),
+        (task(TaskKind.NUDGE), [(Kind.NUDGED, Audience.UNANSWERED)]),
+        (task(TaskKind.ANSWERED), [(Kind.ANSWERED, 0)]),
+    ],
+)
+def test_who_is_told_gets_a_text_too_but_for_the_declined_of_a_cancellation_and_answers(
+    what: Task, expected: list[tuple[Kind, int]]
+) -> None:
+    meeting = meeting_at()
+    assert texted(what, cancelled(meeting) if what.topic == Topic.CANCELLED else meeting) == expected
+
+
+@pytest.mark.parametrize("what", TASKS, ids=lambda what: what.topic or what.kind)
+def test_a_meeting_that_tells_in_the_app_texts_nobody(what: Task) -> None:
+    found = texted(what, meeting_at(), remind_type=RemindType.IN_APP)
+    assert found
+    assert {sms for _, sms in found} == {0}
+
+
+@pytest.mark.parametrize("what", TASKS, ids=lambda what: what.topic or what.kind)
+def test_a_record_of_a_meeting_that_is_over_texts_nobody(what: Task) -> None:
+    assert {sms for _, sms in texted(what, meeting_at(NOW - 5 * HOUR))} <= {0}
+
+
+def test_a_meeting_that_ends_this_moment_still_texts() -> None:
+    ending = msgspec.structs.replace(meeting_at(NOW - HOUR), end_at=NOW)
+    assert texted(task(TaskKind.NUDGE), ending) == [(Kind.NUDGED, Audience.UNANSWERED)]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "pause_seconds"), [(0, 10), (1, 20), (5, 320), (8, 2560), (9, 3600), (10**6, 3600)]
+)
+def test_a_task_that_cannot_be_told_waits_longer_each_time_and_at_most_an_hour(
+    attempt: int, pause_seconds: int
+) -> None:
+    failing = msgspec.structs.replace(task(TaskKind.REMIND), attempt=attempt)
+    assert timing.put_off(failing, now=NOW) == NOW + pause_seconds * 1000

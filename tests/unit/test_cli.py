@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,40 @@ def test_the_doctor_minds_a_key_that_others_can_read(huiyao: Shell, tmp_path: Pa
     assert "BAD  server key" not in huiyao("doctor").out
     (tmp_path / "huiyao.db.key").chmod(0o644)
     assert "BAD  server key: others on this machine can read huiyao.db.key" in huiyao("doctor").out
+
+
+def test_the_doctor_looks_whether_the_sms_gateway_is_there(
+    huiyao: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huiyao.app()
+    assert "ok   SMS gateway: log: texts are recorded and sent nowhere" in huiyao("doctor").out
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        port = gateway.getsockname()[1]
+        monkeypatch.setenv("HUIYAO_SMS_URL", f"kannel://user:hunter2@127.0.0.1:{port}?from=1069")
+        assert "BAD  SMS gateway: HUIYAO_PUBLIC_URL is not set" in huiyao("doctor").out
+        monkeypatch.setenv("HUIYAO_PUBLIC_URL", "https://huiyao.example")
+        assert f"ok   SMS gateway: kannel at 127.0.0.1 port {port} can be reached" in huiyao("doctor").out
+    done = huiyao("doctor")
+    assert f"BAD  SMS gateway: nothing answers at 127.0.0.1 port {port}" in done.out
+    monkeypatch.setenv("HUIYAO_SMS_URL", "kannel://user:hunter2@127.0.0.1?form=1069")
+    wrong = huiyao("doctor")
+    assert "BAD  SMS gateway: HUIYAO_SMS_URL has an option 'form'" in wrong.out
+    assert "hunter2" not in done.out + wrong.out
+
+
+def test_the_address_for_answers_needs_to_be_known_and_holds_a_key(
+    huiyao: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huiyao.app()
+    refused = huiyao("sms", "inbound-url")
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "HUIYAO_PUBLIC_URL is not set" in refused.err
+    monkeypatch.setenv("HUIYAO_PUBLIC_URL", "https://huiyao.example/base/")
+    address = huiyao("sms", "inbound-url").out
+    assert re.fullmatch(
+        r"https://huiyao\.example/base/sms/kannel/inbound\?key=[\w-]{22}&from=%p&text=%b&charset=%C\n",
+        address,
+    )
 
 
 def test_a_wrong_setting_is_one_line(huiyao: Shell, tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def test_the_same_secret_never_looks_the_same() -> None:
 
 def test_derived_keys_are_the_same_at_each_start_and_tell_nothing_of_each_other() -> None:
     one, again, other = (Keys.from_text(text) for text in (SERVER_KEY, SERVER_KEY, SERVER_KEY + "."))
-    assert len(one.token_key) == 32
-    assert (one.token_key, one.check) == (again.token_key, again.check)
-    assert one.token_key != other.token_key
+    assert len(one.token_key) == len(one.report_key) == 32
+    assert (one.token_key, one.report_key, one.check) == (again.token_key, again.report_key, again.check)
+    assert len({one.token_key, one.report_key, other.token_key, other.report_key}) == 4
     assert one.check != other.check
     assert one.check not in one.token_key.hex()
 

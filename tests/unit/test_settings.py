@@ -47,6 +47,9 @@ def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path
         ("HUIYAO_PUBLIC_URL", "https://api.example.com/x", "public_url", "https://api.example.com/x"),
         ("HUIYAO_DATABASE_URL", "postgresql://a:b@h/d", "database_url", "postgresql://a:b@h/d"),
         ("HUIYAO_DATABASE_URL", "sqlite:////var/x.db", "database_url", "sqlite:////var/x.db"),
+        ("HUIYAO_SMS_URL", "log:", "sms_url", "log:"),
+        ("HUIYAO_SMS_URL", "kannel://a:b@h", "sms_url", "kannel://a:b@h"),
+        ("HUIYAO_SMS_DAILY_LIMIT", "1", "sms_daily_limit", 1),
     ],
 )
 def test_the_environment_holds_text_of_every_type(variable: str, text: str, name: str, value: Any) -> None:
@@ -67,6 +70,12 @@ def test_the_environment_holds_text_of_every_type(variable: str, text: str, name
         ("HUIYAO_PUBLIC_URL", "https://"),
         ("HUIYAO_HOST", ""),
         ("HUIYAO_LOG_LEVEL", "loud"),
+        ("HUIYAO_SMS_DAILY_LIMIT", "0"),
+        ("HUIYAO_SMS_DAILY_LIMIT", "10001"),
+        ("HUIYAO_SMS_WAIT_SECONDS", "0"),
+        ("HUIYAO_SMS_WAIT_SECONDS", "3601"),
+        ("HUIYAO_DELIVERY_DAYS", "0"),
+        ("HUIYAO_DELIVERY_DAYS", "3651"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_source(variable: str, text: str) -> None:
@@ -116,13 +125,24 @@ def test_a_password_on_the_command_line_is_refused_and_not_shown(url: str) -> No
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("url", ["", "log", "secret", "smpp://u:secret@h", "http://u:secret@h/?log:"])
+def test_a_gateway_of_no_known_kind_is_refused_without_showing_the_address(url: str) -> None:
+    assert fault(environ={"HUIYAO_SMS_URL": url}) == (
+        "sms_url must be an address that begins with log:, kannel://, aliyun:// or tencent://;"
+        " it comes from the environment (HUIYAO_SMS_URL)."
+    )
+
+
 def test_a_short_key_is_refused_and_not_shown() -> None:
     said = fault(environ={"HUIYAO_KEY": "too short a key"})
     assert said == "key must be 32 characters or more; it comes from the environment (HUIYAO_KEY)."
 
 
 def test_secrets_do_not_show_when_settings_are_printed() -> None:
-    shown = repr(Settings(key="k" * 32, database_url="postgresql://u:secret@h/d", port=81))
+    made = Settings(
+        key="k" * 32, database_url="postgresql://u:secret@h/d", sms_url="kannel://u:secret@h", port=81
+    )
+    shown = repr(made)
     assert "kkkk" not in shown
     assert "secret" not in shown
     assert "port=81" in shown

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from huiyao import texts
 from huiyao.model import Kind, Message
 from huiyao.rules.announce import Answer, Params
+from huiyao.texts import inbox
 
 BEGIN = 1_795_505_400_000  # 2026-11-24 15:30 in Shanghai, a Tuesday
 HOUR = 3_600_000
@@ -40,7 +40,7 @@ def text(
         created_at=created_at,
         read_at=None,
     )
-    return texts.render(message, timezone=timezone, locale=locale)
+    return inbox.render(message, timezone=timezone, locale=locale)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def text(
         ),
         (
             Kind.REMOVED,
-            "您已不在会议的参会人员中：预算讨论。时间：11月24日 周二 15:30–16:30，地点：三楼",
+            "您已不在以下会议的参会名单中：预算讨论。时间：11月24日 周二 15:30–16:30，地点：三楼",
             "You are no longer invited to the meeting: 预算讨论. Tue 24 Nov 15:30–16:30, at 三楼",
         ),
         (
@@ -83,22 +83,46 @@ def test_each_kind_has_a_text_in_both_languages(kind: Kind, zh: str, en: str) ->
     [
         (
             {"begin_at": BEGIN - DAY, "end_at": BEGIN - DAY + HOUR},
-            "时间由 11月23日 周一 15:30–16:30 改为 11月24日 周二 15:30–16:30",
-            "moved from Mon 23 Nov 15:30–16:30 to Tue 24 Nov 15:30–16:30",
+            "时间由 11月23日 周一 15:30–16:30 改为 11月24日 周二 15:30–16:30，地点：三楼",
+            "Moved from Mon 23 Nov 15:30–16:30 to Tue 24 Nov 15:30–16:30, at 三楼",
         ),
-        ({"address": "二楼"}, "地点由 二楼 改为 三楼", "place changed from 二楼 to 三楼"),
-        ({"address": " "}, "地点由 （无） 改为 三楼", "place changed from (none) to 三楼"),
-        ({"content": True}, "会议内容已修改", "content changed"),
+        (
+            {"address": "二楼"},
+            "时间：11月24日 周二 15:30–16:30；地点由 二楼 改为 三楼",
+            "Tue 24 Nov 15:30–16:30; place changed from 二楼 to 三楼",
+        ),
+        (
+            {"address": " "},
+            "时间：11月24日 周二 15:30–16:30；地点由 （无） 改为 三楼",
+            "Tue 24 Nov 15:30–16:30; place changed from (none) to 三楼",
+        ),
+        (
+            {"content": True},
+            "时间：11月24日 周二 15:30–16:30，地点：三楼；会议内容已修改",
+            "Tue 24 Nov 15:30–16:30, at 三楼; content changed",
+        ),
         (
             {"begin_at": BEGIN, "end_at": BEGIN, "address": "二楼", "content": True},
             "时间由 11月24日 周二 15:30 改为 11月24日 周二 15:30–16:30；地点由 二楼 改为 三楼；会议内容已修改",
-            "moved from Tue 24 Nov 15:30 to Tue 24 Nov 15:30–16:30; place changed from 二楼 to 三楼; content changed",
+            "Moved from Tue 24 Nov 15:30 to Tue 24 Nov 15:30–16:30; place changed from 二楼 to 三楼; content changed",
         ),
     ],
 )
 def test_an_update_says_what_was_and_what_is(old: dict[str, object], zh: str, en: str) -> None:
     assert text(Kind.UPDATED, old=old) == f"会议有变更：预算讨论。{zh}"
     assert text(Kind.UPDATED, old=old, locale="en-GB") == f"The meeting has changed: 预算讨论. {en}"
+
+
+def test_an_update_there_and_back_shows_the_present_alone() -> None:
+    old = {"begin_at": BEGIN, "end_at": BEGIN + HOUR, "address": " 三楼 "}
+    assert text(Kind.UPDATED, old=old) == "会议有变更：预算讨论。时间：11月24日 周二 15:30–16:30，地点：三楼"
+
+
+@pytest.mark.parametrize("kind", [Kind.INVITED, Kind.REMOVED])
+def test_who_comes_or_goes_with_an_update_is_not_told_what_it_changed(kind: Kind) -> None:
+    old = {"begin_at": BEGIN - DAY, "end_at": BEGIN, "address": "二楼", "content": True}
+    assert text(kind, old=old) == text(kind)
+    assert text(kind, old=old, locale="en") == text(kind, locale="en")
 
 
 ANSWERS = (Answer("李四", 2, ""), Answer("王五", 3, " 出差 "), Answer("赵六", 2, ""), Answer("钱七", 2, ""))
@@ -128,7 +152,8 @@ def test_answers_name_three_people_and_count_the_others(shown: int, count: int, 
         (60_001, "会议将在2分钟后开始", "The meeting starts in 2 min"),
         (60_000, "会议将在1分钟后开始", "The meeting starts in 1 min"),
         (90 * 60_000, "会议将在1小时30分钟后开始", "The meeting starts in 1 h 30 min"),
-        (28 * DAY, "会议将在28天后开始", "The meeting starts in 28 d"),
+        (28 * DAY, "会议将在28天后开始", "The meeting starts in 28 days"),
+        (DAY + HOUR, "会议将在1天1小时后开始", "The meeting starts in 1 day 1 h"),
         (0, "会议已经开始", "The meeting has started"),
         (-60_000, "会议已经开始", "The meeting has started"),
     ],
@@ -145,6 +170,16 @@ def test_times_are_told_in_the_readers_zone() -> None:
     )
 
 
+def test_where_the_clocks_change_the_zone_tells_which_time_is_meant() -> None:
+    begin = 1_793_511_000_000  # 01:30 in New York on 1 November 2026, for the first time
+    twice = text(Kind.INVITED, begin_at=begin, end_at=begin + HOUR, timezone="America/New_York", locale="en")
+    assert "Sun 1 Nov 01:30 EDT–01:30 EST" in twice
+    later = text(
+        Kind.INVITED, begin_at=begin + HOUR, end_at=begin + 2 * HOUR, timezone="America/New_York", locale="en"
+    )
+    assert "Sun 1 Nov 01:30–02:30" in later
+
+
 def test_a_date_of_another_year_than_the_messages_names_the_year() -> None:
     begin = BEGIN + 40 * DAY
     assert "时间：2027年1月3日 周日 15:30–16:30" in text(Kind.INVITED, begin_at=begin, end_at=begin + HOUR)
@@ -158,6 +193,12 @@ def test_a_place_that_is_blank_is_left_out() -> None:
     assert text(Kind.INVITED, address="", locale="en").endswith("15:30–16:30")
 
 
-def test_a_content_of_several_lines_stands_on_one_and_an_excerpt_shows_that_it_is_one() -> None:
+def test_a_content_that_ends_a_sentence_gets_no_second_stop() -> None:
+    assert "会议：讨论预算！时间：" in text(Kind.INVITED, content="讨论预算！")
+    assert "meeting: The budget. Tue" in text(Kind.INVITED, content="The budget.", locale="en")
+
+
+def test_a_text_of_several_lines_stands_on_one_and_an_excerpt_shows_that_it_is_one() -> None:
     assert "会议：一 二。时间" in text(Kind.INVITED, content="一\n\n二\n")
+    assert "地点：一楼 大厅" in text(Kind.INVITED, address="一楼\n大厅\t")
     assert f"会议：{'字' * 200}…。时间" in text(Kind.INVITED, content="字" * 200)

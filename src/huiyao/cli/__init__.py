@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from huiyao import __version__
-from huiyao.cli import apps, database, organisations, persons
+from huiyao.cli import apps, database, deliveries, organisations, persons
 from huiyao.cli.diagnosis import doctor
 from huiyao.cli.serving import demo, dispatch, serve
 from huiyao.errors import HuiyaoError
@@ -25,6 +25,8 @@ app.add_typer(database.group, name="db")
 app.add_typer(organisations.group, name="org")
 app.add_typer(apps.group, name="app")
 app.add_typer(persons.group, name="person")
+app.add_typer(deliveries.group, name="delivery")
+app.add_typer(deliveries.sms, name="sms")
 app.command()(doctor)
 
 

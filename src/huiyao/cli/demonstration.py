@@ -6,10 +6,10 @@ import secrets
 import time
 from typing import Final
 
-from huiyao import app, settings
+from huiyao import app, outbox, settings
 from huiyao.cli import running
 from huiyao.errors import OperatorError
-from huiyao.model import Org, Person
+from huiyao.model import Org, Person, RemindType
 from huiyao.rules.commands import Create, Detail, Invitee
 from huiyao.service import installation, meetings, operate
 from huiyao.service.caller import Caller, Services
@@ -18,13 +18,19 @@ from huiyao.storage.contract import Storage
 DATABASE: Final = "sqlite:///huiyao-demo.db"
 ORG: Final = Org(id=85161, name="示例公司")
 APP_ID: Final = 10001
-PEOPLE: Final = (("u1001", "王芳"), ("u1002", "李强"), ("u1003", "张敏"), ("u1004", "刘洋"))
+# uid, name, mobile, locale
+PEOPLE: Final = (
+    ("u1001", "王芳", "+8613800138001", ""),
+    ("u1002", "李强", "+8613800138002", ""),
+    ("u1003", "张敏", "+8613800138003", "en"),
+    ("u1004", "刘洋", "", ""),
+)
 MINUTE_MS: Final = 60_000
-# content, address, minutes until it begins, minutes before that to remind
+# content, address, minutes until it begins, minutes before that to remind, and how
 MEETINGS: Final = (
-    ("晨会", "三楼会议室", 16, 15),
-    ("季度预算", "五楼会议室", 32, 30),
-    ("客户拜访", "线上", 1440, 60),
+    ("晨会", "三楼会议室", 16, 15, RemindType.SMS),
+    ("季度预算", "五楼会议室", 32, 30, RemindType.IN_APP),
+    ("客户拜访", "线上", 1440, 60, RemindType.SMS),
 )
 AGAIN_AFTER_MS: Final = 30 * MINUTE_MS  # a start later than this makes the meetings anew
 
@@ -38,7 +44,7 @@ Paste these into another terminal:
 
 TOKEN=$(curl -s '{address}/openapi/token/get?appId={app_id}&appSecret={app_secret}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
 
-MEETING=$(curl -s "{address}/openapi/workbench/meetinginvite/create?accessToken=$TOKEN" -d '{{"requesterUid":"u1001","requesterName":"王芳","detail":{{"createTime":{now},"content":"项目评审","address":"二楼会议室","beginTime":{begin},"endTime":{end},"remindMin":15,"remindType":0,"members":[{{"uid":"u1002","name":"李强"}},{{"uid":"u1003","name":"张敏"}}]}}}}' | sed 's/.*"meetingInviteId":\\([0-9]*\\).*/\\1/'); echo "$MEETING"
+MEETING=$(curl -s "{address}/openapi/workbench/meetinginvite/create?accessToken=$TOKEN" -d '{{"requesterUid":"u1001","requesterName":"王芳","detail":{{"createTime":{now},"content":"项目评审","address":"二楼会议室","beginTime":{begin},"endTime":{end},"remindMin":15,"remindType":1,"members":[{{"uid":"u1002","name":"李强"}},{{"uid":"u1003","name":"张敏"}}]}}}}' | sed 's/.*"meetingInviteId":\\([0-9]*\\).*/\\1/'); echo "$MEETING"
 
 curl -s "{address}/openapi/workbench/meetinginvite/detail?accessToken=$TOKEN" -d '{{"requesterUid":"u1001","meetingInviteId":'"$MEETING"'}}'; echo
 
@@ -47,6 +53,7 @@ curl -s "{address}/openapi/workbench/meetinginvite/respond?accessToken=$TOKEN" -
 curl -s "{address}/openapi/workbench/meetinginvite/inbox?accessToken=$TOKEN" -d '{{"requesterUid":"u1003"}}'; echo
 
 The first reminders reach these inboxes in one and two minutes. Every call: {address}/openapi/openapi.json
+Texts are sent nowhere and shown here: {address}{outbox}
 Ctrl+C stops it; started again, it goes on with the same database.
 """  # noqa: E501 - lines to be pasted are not broken
 
@@ -54,6 +61,7 @@ Ctrl+C stops it; started again, it goes on with the same database.
 def demo(*, host: str | None, port: int | None, allow_remote: bool) -> None:
     """Until SIGTERM or SIGINT. Raises OperatorError."""
     overrides: dict[str, object] = {"database_url": DATABASE, "host": host, "port": port, "workers": 1}
+    overrides["sms_url"] = "log:"  # whatever is set for another installation: a sandbox texts nobody
     if f"{settings.PREFIX}LOG_LEVEL" not in os.environ:
         overrides["log_level"] = "warning"
     found = settings.load(overrides, os.environ)
@@ -64,6 +72,7 @@ def demo(*, host: str | None, port: int | None, allow_remote: bool) -> None:
 
     async def ready(application: app.Application) -> None:
         secret = await _furnish(application.services, found)
+        application.outbox = outbox.Outbox(application.services, ORG)
         print(_guide(found, secret), flush=True)
 
     running.serve(found, dispatch=True, ready=ready)
@@ -74,10 +83,15 @@ async def _furnish(services: Services, found: settings.Settings) -> str:
     storage = services.storage
     if await storage.org(ORG.id) is None:
         await operate.add_org(storage, ORG)
-        await storage.import_people([Person(org_id=ORG.id, uid=uid, name=name) for uid, name in PEOPLE])
+        await storage.import_people(
+            [
+                Person(org_id=ORG.id, uid=uid, name=name, mobile=mobile, locale=locale)
+                for uid, name, mobile, locale in PEOPLE
+            ]
+        )
     secret = await _secret(storage, found)
-    for number, (content, address, begins, remind_min) in enumerate(MEETINGS):
-        uid, name = PEOPLE[number % len(PEOPLE)]
+    for number, (content, address, begins, remind_min, remind_type) in enumerate(MEETINGS):
+        uid, name, *_ = PEOPLE[number % len(PEOPLE)]
         begin_at = services.clock.now() + begins * MINUTE_MS
         detail = Detail(
             content=content,
@@ -85,9 +99,9 @@ async def _furnish(services: Services, found: settings.Settings) -> str:
             begin_at=begin_at,
             end_at=begin_at + 60 * MINUTE_MS,
             remind_min=remind_min,
-            remind_type=0,
+            remind_type=remind_type,
             create_time=None,
-            invitees=tuple(Invitee(*one) for one in PEOPLE if one[0] != uid),
+            invitees=tuple(Invitee(*one[:2]) for one in PEOPLE if one[0] != uid),
         )
         command = Create(
             requester_name=name, detail=detail, repeat_key=f"demo-{number}", repeat_for=AGAIN_AFTER_MS
@@ -119,6 +133,7 @@ def _guide(found: settings.Settings, secret: str) -> str:
     return GUIDE.format(
         address=f"http://[{host}]:{found.port}" if ":" in host else f"http://{host}:{found.port}",
         file=found.database_file.resolve(),
+        outbox=outbox.PATH,
         app_id=APP_ID,
         app_secret=secret,
         now=now,

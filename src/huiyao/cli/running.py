@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from huiyao import app, telemetry
-from huiyao.dispatch.dispatcher import Dispatcher
 from huiyao.errors import HuiyaoError, OperatorError
 from huiyao.server import process, workers
 from huiyao.service import installation
@@ -47,11 +46,15 @@ def work(listener: socket.socket, settings: Settings, dispatch: bool) -> None:
         sys.exit(1)
 
 
-def dispatch(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises OperatorError."""
+def dispatch(settings: Settings, *, watched: bool) -> None:
+    """Until SIGTERM or SIGINT. `watched`: answer health and metrics. Raises OperatorError."""
     telemetry.log_to_stderr(settings.log_level)
     with installation.Lock(settings):
-        uvloop.run(_dispatch(settings))
+        if not watched:
+            uvloop.run(_dispatch(settings))
+            return
+        with process.bind(settings.host, settings.port) as listener:
+            uvloop.run(_watch(listener, settings))
 
 
 async def _serve(listener: socket.socket, settings: Settings, *, dispatch: bool, ready: Ready | None) -> None:
@@ -70,22 +73,28 @@ async def _serve(listener: socket.socket, settings: Settings, *, dispatch: bool,
 
 async def _dispatch(settings: Settings) -> None:
     storage = await installation.open_database(settings, locked=True)
-    dispatcher = Dispatcher(storage)
-    loop = asyncio.get_running_loop()
-    for one in process.SIGNALS:
-        loop.add_signal_handler(one, dispatcher.stop)
-    telemetry.logger().info("dispatching", pid=os.getpid())
     try:
+        dispatcher = app.dispatcher(storage, await installation.open_keys(storage, settings), settings)
+        loop = asyncio.get_running_loop()
+        for one in process.SIGNALS:
+            loop.add_signal_handler(one, dispatcher.stop)
+        telemetry.logger().info("dispatching", pid=os.getpid())
         await dispatcher.run()
     finally:
         await storage.close()
+
+
+async def _watch(listener: socket.socket, settings: Settings) -> None:
+    application = await app.build(settings, calls=False)
+    telemetry.logger().info("dispatching", host=settings.host, port=settings.port, pid=os.getpid())
+    await process.run(application, listener, silence_seconds=settings.body_silence_seconds)
 
 
 async def _check(settings: Settings) -> None:
     """What every worker would fail at, found before any is started."""
     storage = await installation.open_database(settings)
     try:
-        await installation.open_keys(storage, settings)
+        app.dispatcher(storage, await installation.open_keys(storage, settings), settings)
     finally:
         await storage.close()
 

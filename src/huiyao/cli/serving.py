@@ -36,9 +36,18 @@ def serve(
     running.serve(found, dispatch=not no_dispatch)
 
 
-def dispatch(*, database: options.Database = None) -> None:
+def dispatch(
+    *,
+    host: Host = None,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Answer /healthz, /readyz and /metrics here; nowhere if absent."),
+    ] = None,
+    database: options.Database = None,
+) -> None:
     """Invite and remind people, without answering calls."""
-    running.dispatch(options.settings(database_url=database))
+    found = options.settings(host=host, port=port, database_url=database)
+    running.dispatch(found, watched=port is not None)
 
 
 def demo(

@@ -1,62 +1,60 @@
-"""The dispatcher's loop: expand what is due, sleep until the next moment, wake early when told."""
+"""The dispatcher: expands what is due into messages and deliveries, keeps house, and has its senders send."""
 
 import asyncio
 import os
-import random
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from huiyao import telemetry
-from huiyao.rules import announce
+from huiyao.dispatch.loop import POLL_SECONDS, Loop
+from huiyao.dispatch.sender import Sender
+from huiyao.rules import announce, timing
 from huiyao.service.caller import Clock
 from huiyao.storage.contract import Expanded, Storage
 
 ROWS: Final = 2000  # attendee rows one transaction looks at, so that calls never wait long behind it
 LEAST_PAUSE_SECONDS: Final = 0.02  # a due task that another dispatcher holds is no reason to spin
-POLL_SECONDS: Final = 1.0  # polling is what guarantees; a wake-up is only a hint
 BEAT_SECONDS: Final = 5.0
-FIRST_PAUSE_SECONDS: Final = 0.5  # after a failure; doubled each time
-LONGEST_PAUSE_SECONDS: Final = 30.0
+INBOX: Final = "inbox"  # the channel of messages, in metrics
+PRUNE_SECONDS: Final = 60.0  # between two looks for what can be forgotten
 
 
-class Dispatcher:
+class Dispatcher(Loop):
     """Any number of them may run on PostgreSQL; on SQLite the one in `serve`."""
 
-    def __init__(self, storage: Storage, clock: Clock | None = None) -> None:
+    name = "dispatch"
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock | None = None,
+        *,
+        senders: Sequence[Sender] = (),
+        delivery_days: int = 30,
+    ) -> None:
+        super().__init__()
         self._storage = storage
         self._clock = clock or Clock()
-        self._woken = asyncio.Event()
-        self._stopping = False
+        self._senders = senders
+        self._kept_ms = delivery_days * timing.DAY_MS
         self._listening = False
         self._node = f"{socket.gethostname()}:{os.getpid()}"
         self._next_beat = 0.0  # in the event loop's time
-        self._log = telemetry.logger()
-
-    def wake(self) -> None:
-        """Look at once instead of at the next poll."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """Let the transaction under way finish, then return from `run`."""
-        self._stopping = True
-        self._woken.set()
+        self._next_prune = 0.0
+        self._queues: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
-        """Until `stop`. A failure is logged and tried again, with growing, jittered pauses."""
-        failures = 0
-        while not self._stopping:
-            self._woken.clear()
-            try:
-                pause = await self._round()
-                failures = 0
-            except Exception as failure:  # the loop's edge: whatever it is, reminders must go on
-                failures += 1
-                telemetry.DISPATCH_FAILURES.inc()
-                self._log.error("dispatch failed", failures=failures, error=telemetry.frames(failure))
-                longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures, 10))
-                pause = longest * random.uniform(0.5, 1)  # noqa: S311
-            # After a failure a wake-up is no reason to hurry: what woke us cannot be done yet.
-            await self._sleep(pause, early=not failures)
+        """Until `stop`, its senders too. What goes wrong is logged and tried again."""
+        sending = [asyncio.create_task(sender.run()) for sender in self._senders]
+        try:
+            await super().run()
+            for sender in self._senders:
+                sender.stop()
+            await asyncio.gather(*sending)
+        finally:
+            for task in sending:
+                task.cancel()
 
     async def _round(self) -> float:
         """One transaction; answers how many seconds nothing is due behind it."""
@@ -74,7 +72,11 @@ class Dispatcher:
             missed=lambda task, meeting: announce.missed(task, meeting, now=now),
         )
         self._count(done)
-        if done.more:
+        if done.deliveries:
+            for sender in self._senders:
+                sender.wake()
+        pruned = await self._prune()  # also while there is no rest
+        if done.more or pruned:
             return 0
         if done.next_due_at is None:
             return POLL_SECONDS
@@ -83,30 +85,36 @@ class Dispatcher:
 
     async def _beat(self) -> None:
         moment = asyncio.get_running_loop().time()
-        if moment >= self._next_beat:
-            await self._storage.beat(self._node, now=self._clock.now())
-            self._next_beat = moment + BEAT_SECONDS
-
-    async def _sleep(self, seconds: float, *, early: bool) -> None:
-        """Until a wake-up (where `early`), `stop`, or the time is over; calls get their turn even at 0."""
-        until = asyncio.get_running_loop().time() + seconds
-        if seconds <= 0:
-            await asyncio.sleep(0)
+        if moment < self._next_beat:
             return
-        while not self._stopping:
-            try:
-                async with asyncio.timeout_at(until):
-                    await self._woken.wait()
-            except TimeoutError:
-                return
-            if early:
-                return
-            self._woken.clear()
+        self._next_beat = moment + BEAT_SECONDS
+        now = self._clock.now()
+        await self._storage.beat(self._node, now=now)
+        found = {(one.channel, one.kind): one for one in await self._storage.queues(now=now)}
+        for labels in self._queues | found.keys():
+            one = found.get(labels)
+            telemetry.QUEUE_DEPTH.labels(*labels).set(one.depth if one else 0)
+            age_ms = max(0, now - one.oldest_at) if one else 0
+            telemetry.QUEUE_AGE_SECONDS.labels(*labels).set(age_ms / 1000)
+        self._queues |= found.keys()
+
+    async def _prune(self) -> bool:
+        """Forget what is old, some at a time; True while there is more."""
+        moment = asyncio.get_running_loop().time()
+        if moment < self._next_prune:
+            return False
+        self._next_prune = moment + PRUNE_SECONDS  # where it fails, nothing that is due waits for it
+        now = self._clock.now()
+        gone = await self._storage.prune(now=now, ended_before=now - self._kept_ms)
+        if gone:
+            self._next_prune = moment
+        return gone > 0
 
     def _count(self, done: Expanded) -> None:
         telemetry.TASKS.inc(done.tasks)
         telemetry.MESSAGES.inc(done.messages)
-        for late in done.lateness_ms:
-            telemetry.LATENESS_SECONDS.observe(late / 1000)
+        telemetry.TASKS_PUT_OFF.inc(done.failed)
+        for kind, late_ms in done.lateness_ms:
+            telemetry.LATENESS_SECONDS.labels(INBOX, kind).observe(late_ms / 1000)
         behind = 0 if done.next_due_at is None else max(0, self._clock.now() - done.next_due_at)
         telemetry.BEHIND_SECONDS.set(behind / 1000)

@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
-from huiyao import errors, texts
+from huiyao import errors
 from huiyao.openapi.call import Call, Style
 from huiyao.openapi.repeating import repetition
 from huiyao.openapi.request import Request
 from huiyao.rules import commands
 from huiyao.service import inbox as inboxes
 from huiyao.service import meetings
+from huiyao.texts import inbox as inbox_texts
 from huiyao.wire import answers, cursor, requests
 from huiyao.wire.fields import Object
 
@@ -78,7 +79,7 @@ async def inbox(request: Request) -> bytes:
     page, person = await inboxes.inbox(request.services, caller, after=given.after, size=given.size)
     timezone = (person.timezone if person else "") or caller.org.timezone
     locale = person.locale if person else ""
-    rendered = ((one, texts.render(one, timezone=timezone, locale=locale)) for one in page.messages)
+    rendered = ((one, inbox_texts.render(one, timezone=timezone, locale=locale)) for one in page.messages)
     return answers.inbox(rendered, unread=page.unread, next_cursor=cursor.write(page.end))
 
 

@@ -6,11 +6,11 @@ A notice names its audience by a rule, not by a list; `storage` turns each rule 
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from huiyao.model import Kind, Meeting, PushStatus, Task, TaskKind, Topic
+from huiyao.model import Kind, Meeting, PushStatus, RemindType, Task, TaskKind, Topic
 from huiyao.rules import timing
 
 EXCERPT_CHARACTERS = 200
@@ -31,6 +31,7 @@ class Audience(IntEnum):
     WANTING_REMINDER = 6  # the organizer, listed or not, and the listed; remind is on and not declined
     UNANSWERED = 7  # listed, not the organizer, msgStatus 0 or 1
     ORGANIZER = 8
+    EVERYONE_NOT_DECLINED = 9  # everyone, and not declined
 
 
 class Notice(msgspec.Struct, frozen=True, gc=False):
@@ -40,6 +41,11 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     audience: int
     occasion: str
     params: str
+    sms: int = 0  # the audience that gets a text too; 0: nobody
+
+
+# The declined hear of a cancellation in the app only; an answer is no matter for a text.
+_TEXTED: Final = {Audience.EVERYONE: Audience.EVERYONE_NOT_DECLINED, Audience.ORGANIZER: 0}
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -71,8 +77,20 @@ def notices(
 ) -> tuple[Notice, ...]:
     """The notices of one task, rendered from the meeting as it is now; none where nothing is true any more.
 
-    `answers` (the first few) and `answer_count` are read for `answered` tasks only.
+    `answers` (the first few) and `answer_count` are read for `answered` tasks only. A record of a meeting that is
+    over reaches inboxes and sends no text.
     """
+    found = _notices(task, meeting, answers, answer_count, now=now)
+    if meeting.remind_type != RemindType.SMS or meeting.end_at < now:
+        return found
+    return tuple(
+        msgspec.structs.replace(one, sms=_TEXTED.get(Audience(one.audience), one.audience)) for one in found
+    )
+
+
+def _notices(
+    task: Task, meeting: Meeting, answers: Sequence[Answer], answer_count: int, *, now: int
+) -> tuple[Notice, ...]:
     cancelled = meeting.push_status == PushStatus.CANCELLED
     if task.kind == TaskKind.ANNOUNCE:
         return _announcement(task, meeting, cancelled=cancelled, now=now)
@@ -83,8 +101,7 @@ def notices(
         # The task moves with the meeting in the same transaction, so its moment is the meeting's own.
         if missed(task, meeting, now=now):
             return ()
-        occasion = f"{meeting.begin_at}:{meeting.remind_min}"
-        return (Notice(Kind.REMINDER, Audience.WANTING_REMINDER, occasion, text),)
+        return (Notice(Kind.REMINDER, Audience.WANTING_REMINDER, timing.reminder_occasion(meeting), text),)
     if meeting.end_at < now:
         return ()
     if task.kind == TaskKind.NUDGE:

@@ -115,7 +115,7 @@ def update(
     *,
     before: Meeting,
     attendees: Sequence[Attendee],
-    app_id: int,
+    app_id: int | None,
     uid: str,
     ids: Iterator[int],
     now: int,
@@ -197,7 +197,13 @@ def update(
 
 
 def cancel(
-    command: commands.Cancel, *, before: Meeting, app_id: int, uid: str, ids: Iterator[int], now: int
+    command: commands.Cancel,
+    *,
+    before: Meeting,
+    app_id: int | None,
+    uid: str,
+    ids: Iterator[int],
+    now: int,
 ) -> Change | None:
     """Call the meeting off; None where it is cancelled already (idempotent). Raises SequenceChanged."""
     if before.push_status == PushStatus.CANCELLED:
@@ -224,7 +230,7 @@ def cancel(
     )
 
 
-def nudge(*, before: Meeting, app_id: int, uid: str, ids: Iterator[int], now: int) -> Change:
+def nudge(*, before: Meeting, app_id: int | None, uid: str, ids: Iterator[int], now: int) -> Change:
     """Ask again those who have not answered (the wire's remindagain).
 
     Raises MeetingCancelled, MeetingOver, and NudgedLately, naming the wait, within 5 minutes of the last time.

@@ -5,6 +5,9 @@ from huiyao.model import Meeting, Task, TaskKind
 MINUTE = 60_000
 ANSWERS_JOIN_MS = 10_000  # answers within this time of the first are told in one message (design section 4)
 NUDGE_PAUSE_MS = 5 * MINUTE  # remindagain: at most once in this time per meeting (contract section 6)
+DAY_MS = 24 * 60 * MINUTE
+FIRST_PUT_OFF_MS = 10_000  # of a task that cannot be told; doubled each time
+LONGEST_PUT_OFF_MS = 60 * MINUTE
 LATE_REMINDER_MS = 5 * MINUTE  # a reminder later than this is missed once the meeting has begun
 
 
@@ -15,6 +18,11 @@ def remind_at(meeting: Meeting) -> int:
 
 def reminder_key(meeting_id: int) -> str:
     return f"remind:{meeting_id}"
+
+
+def reminder_occasion(meeting: Meeting) -> str:
+    """What makes a reminder unique: editing the text does not remind again, moving to another time does."""
+    return f"{meeting.begin_at}:{meeting.remind_min}"
 
 
 def reminder(meeting: Meeting, task_id: int, *, now: int) -> Task | None:
@@ -46,3 +54,8 @@ def announcement(meeting: Meeting, task_id: int, *, topic: str, old: str, now: i
         topic=topic,
         old=old,
     )
+
+
+def put_off(task: Task, *, now: int) -> int:
+    """When a task that could not be told is tried again: later each time, and never given up."""
+    return now + min(LONGEST_PUT_OFF_MS, FIRST_PUT_OFF_MS << min(task.attempt, 20))

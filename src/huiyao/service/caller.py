@@ -23,9 +23,9 @@ _EVERYBODY = _Everybody()
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """An app acting for one person of one organisation."""
+    """An app acting for one person of one organisation, or that person by text."""
 
-    app_id: int
+    app_id: int | None  # None: by text
     org: Org
     uid: str
 

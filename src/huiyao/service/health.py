@@ -1,11 +1,13 @@
 """What an operator should know of an installation's state: the findings of `huiyao doctor`."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
 
+from huiyao.channels.opening import endpoint, open_sms
 from huiyao.errors import OperatorError, SystemFailure
 from huiyao.keys import key_file
 from huiyao.service import installation
@@ -14,6 +16,7 @@ from huiyao.settings import Settings
 from huiyao.storage import migrate
 from huiyao.storage.contract import Storage
 
+REACH_SECONDS: Final = 3.0  # for the SMS gateway to take a connection
 LEAST_FREE_BYTES: Final = 200 * 1024 * 1024
 OLDEST_BEAT_MS: Final = 15_000  # of a dispatcher that counts as alive
 FARTHEST_AHEAD_MS: Final = 5_000  # a beat later than our own clock: the nodes' clocks differ
@@ -39,6 +42,7 @@ async def _examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     yield Finding("clock", sane, "plausible" if sane else "this machine's clock is years behind")
     if settings.embedded:
         yield _disk(settings)
+    yield await _sms(settings)
     try:
         storage = await installation.open_as_it_is(settings)
     except OperatorError as error:
@@ -57,6 +61,27 @@ def _disk(settings: Settings) -> Finding:
     except OSError as error:
         return Finding("disk", False, f"{settings.database_file.parent} cannot be read: {error.strerror}.")
     return Finding("disk", free >= LEAST_FREE_BYTES, f"{free // (1024 * 1024)} MiB free")
+
+
+async def _sms(settings: Settings) -> Finding:
+    subject = "SMS gateway"
+    try:
+        channel = open_sms(settings.sms_url)
+    except OperatorError as error:
+        return Finding(subject, False, str(error))
+    await channel.close()
+    where = endpoint(settings.sms_url)
+    if where is None:
+        return Finding(subject, True, "log: texts are recorded and sent nowhere")
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            _, writer = await asyncio.open_connection(*where)
+    except OSError:  # a time-out too
+        return Finding(subject, False, f"nothing answers at {where[0]} port {where[1]}")
+    writer.close()
+    if channel.two_way and not settings.public_url:
+        return Finding(subject, False, "HUIYAO_PUBLIC_URL is not set: there are neither receipts nor answers")
+    return Finding(subject, True, f"{channel.gateway} at {where[0]} port {where[1]} can be reached")
 
 
 def _key(settings: Settings) -> Finding:

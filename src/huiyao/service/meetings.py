@@ -17,11 +17,12 @@ async def create(services: Services, caller: Caller, command: commands.Create) -
 
     Raises UnknownPerson (closed directory) and KeyReused.
     """
-    org_id = caller.org.id
+    org_id, app_id = caller.org.id, caller.app_id
+    assert app_id is not None  # by text, people only answer
     if command.repeat_key is not None:
         # Looked up first: a repetition gets the first answer even where the directory has changed since.
         found = await services.storage.find_repeated(
-            org_id, caller.app_id, caller.uid, command.repeat_key, now=services.clock.now()
+            org_id, app_id, caller.uid, command.repeat_key, now=services.clock.now()
         )
         if found:
             return _first_answer(found, command)
@@ -30,7 +31,7 @@ async def create(services: Services, caller: Caller, command: commands.Create) -
     change = organize.create(
         command,
         org_id=org_id,
-        app_id=caller.app_id,
+        app_id=app_id,
         uid=caller.uid,
         ids=ids,
         now=services.clock.now(),

@@ -1,6 +1,8 @@
-"""What operators do: organisations, apps and their secrets. All raise OperatorError, one sentence each."""
+"""What operators do: organisations, apps and their secrets, deliveries. All raise OperatorError, one sentence each."""
 
 import secrets
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,7 +11,8 @@ import msgspec
 
 from huiyao.errors import OperatorError
 from huiyao.keys import Keys
-from huiyao.model import App, Org
+from huiyao.model import App, Delivery, Org
+from huiyao.rules import deliver
 from huiyao.storage.contract import Storage
 
 SECRET_BYTES: Final = 24  # of randomness in a secret of our own making: 32 characters
@@ -121,6 +124,28 @@ async def rotate_secret(
         newest = await _app(storage, app_id)
         await storage.put_app(msgspec.structs.replace(newest, revoked_generation=newest.generation))
     return secret
+
+
+async def find_delivery(storage: Storage, org_id: int, delivery_id: int) -> Delivery:
+    """One delivery, for an operator. Raises OperatorError where there is none."""
+    found = await storage.delivery(org_id, delivery_id)
+    if found is None:
+        raise OperatorError(
+            f"There is no delivery {delivery_id} in organisation {org_id}; `huiyao delivery list` shows them."
+        )
+    return found
+
+
+async def retry_deliveries(storage: Storage, org_id: int, delivery_ids: Sequence[int], *, now: int) -> None:
+    """Queue failed or skipped deliveries again; none of them unless all can be. Raises OperatorError."""
+    for delivery_id in delivery_ids:
+        found = await find_delivery(storage, org_id, delivery_id)
+        if deliver.queue_again(found, now=now) is None:
+            raise OperatorError(
+                f"Delivery {delivery_id} is {found.state}; only failed and skipped ones can be sent after all."
+            )
+    again = partial(deliver.queue_again, now=now)
+    await storage.amend_deliveries([(org_id, delivery_id, again) for delivery_id in delivery_ids])
 
 
 async def _org(storage: Storage, org_id: int) -> Org:

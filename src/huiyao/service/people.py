@@ -12,13 +12,13 @@ import msgspec
 from huiyao.errors import OperatorError
 from huiyao.model import Person
 from huiyao.storage.contract import Storage
+from huiyao.telephone import normalise
 
 REQUIRED: Final = ("uid", "name")
 COLUMNS: Final = (*REQUIRED, "mobile", "email", "timezone", "locale")
 LOCALES: Final = ("", "zh-CN", "en")
 AT_ONCE: Final = 1000  # people of one transaction
 
-_MOBILE: Final = re.compile(r"\+?[0-9]{5,15}")  # E.164 has at most 15 digits
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
 
@@ -92,10 +92,10 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _person(values: dict[str, str], org_id: int) -> Person:
+    """The row as a person; a number that is none stays as it is, for `_fault` to find."""
     kept = {name: value.strip() for name, value in values.items()}
-    if "mobile" in kept:
-        kept["mobile"] = re.sub(r"[ ()-]", "", kept["mobile"])
-    return Person(org_id=org_id, **kept)
+    mobile = kept.pop("mobile", "")
+    return Person(org_id=org_id, mobile=normalise(mobile) or mobile, **kept)
 
 
 def _fault(person: Person) -> str:
@@ -104,8 +104,8 @@ def _fault(person: Person) -> str:
         return "uid must have 1 to 64 printable characters"
     if not person.name or len(person.name) > 128 or not person.name.isprintable():
         return "name must have 1 to 128 printable characters"
-    if person.mobile and not _MOBILE.fullmatch(person.mobile):
-        return "mobile must be 5 to 15 digits, a + before them if need be"
+    if person.mobile and person.mobile != normalise(person.mobile):
+        return "mobile must be a mobile number, such as 13800138000 or +8613800138000"
     if person.email and not _EMAIL.fullmatch(person.email):
         return "email must look like name@host"
     if person.locale not in LOCALES:

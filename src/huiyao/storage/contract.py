@@ -9,9 +9,10 @@ from typing import Protocol
 
 import msgspec
 
-from huiyao.model import App, Attendee, Generation, Meeting, Message, Org, Person, Task
+from huiyao.model import App, Attendee, Delivery, Generation, Inbound, Meeting, Message, Org, Person, Task
 from huiyao.rules.announce import Answer, Notice
 from huiyao.rules.change import Change
+from huiyao.rules.deliver import Sight
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -50,15 +51,59 @@ class Expanded(msgspec.Struct, frozen=True):
 
     tasks: int  # finished
     messages: int
+    deliveries: int
+    failed: int  # tasks put off because they cannot be told
     more: bool  # whether due tasks were left for the next round
     next_due_at: int | None  # of the earliest task that waits, due or not; None: there is none
-    lateness_ms: tuple[int, ...]  # of each finished task
+    lateness_ms: tuple[tuple[str, int], ...]  # of each finished task, with its kind
 
 
 # (task, meeting, the first answers, how many answers) → notices; `rules.announce.notices` with the clock bound.
 Decide = Callable[[Task, Meeting, Sequence[Answer], int], Sequence[Notice]]
 # Whether a task of this meeting comes too late; it is then recorded in history as kind "missed".
 Missed = Callable[[Task, Meeting], bool]
+
+
+NOTHING_DUE = Expanded(
+    tasks=0, messages=0, deliveries=0, failed=0, more=False, next_due_at=None, lateness_ms=()
+)
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """What one transaction of a sender did."""
+
+    sending: tuple[tuple[Delivery, Sight], ...]  # to be sent now, as written
+    ended: tuple[Delivery, ...]  # skipped, or failed without another request
+    more: bool  # whether due deliveries were left
+    next_due_at: int | None  # of the earliest delivery that waits, due or not; None: there is none
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """How much of one kind waits: tasks that are due (of which the channel is "inbox"), and pending deliveries."""
+
+    channel: str
+    kind: str
+    depth: int
+    oldest_at: int  # when the oldest task was due, or the oldest delivery was caused
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries an operator asks for; what is None does not matter."""
+
+    org_id: int | None = None
+    state: str | None = None
+    channel: str | None = None
+    kind: str | None = None
+    meeting_id: int | None = None
+    uid: str | None = None
+    limit: int = 50
+
+
+# (what the sender sees) → the delivery as it is to be written: sending, skipped or failed; called once for each, in
+# order, and those it makes sending count in `sent_today` of the ones behind it.
+Look = Callable[[Sight], Delivery]
+# (a delivery, locked) → the delivery as it is to be written; None: it stays as it is.
+Amend = Callable[[Delivery], Delivery | None]
 
 
 class Storage(Protocol):
@@ -129,7 +174,58 @@ class Storage(Protocol):
         """One transaction: claim due tasks, write their messages, move pushStatus, delete the tasks.
 
         Looks at about `rows` attendee rows at the most. A task of more is done in parts, each remembering the last
-        uid. An announce task waits for the earlier ones of its meeting.
+        uid. An announce task waits for the earlier ones of its meeting. A task that fails even alone is put off by
+        `rules.timing.put_off` and holds up no other.
+        """
+
+    # Deliveries
+
+    async def begin_deliveries(
+        self, channel: str, *, now: int, room: int, look_at: int, lease_ms: int, look: Look
+    ) -> Begun:
+        """One transaction: take due deliveries in the order of their moments, look at each, write what `look` says.
+
+        At most `room` become sending and at most `look_at` are looked at; none that another sender holds. Those that
+        become sending are leased, by the database's clock (PostgreSQL) or the process's monotonic one (SQLite).
+        """
+
+    async def amend_deliveries(self, amendments: Sequence[tuple[int, int, Amend]]) -> list[Delivery | None]:
+        """One transaction: lock each delivery (org, id) once, in order, and write what its amendment says.
+
+        The deliveries as written; None where there is none, or its amendment left it as it is.
+        """
+
+    async def rescue_deliveries(self, *, wait_ms: int) -> int:
+        """Make sending deliveries whose lease is over pending: due `wait_ms` after their request, for a receipt.
+
+        The first time in a process on SQLite, where only one process sends, all leases are over.
+        """
+
+    async def deliveries(self, wanted: Wanted) -> list[Delivery]:
+        """The newest first."""
+
+    async def delivery(self, org_id: int, delivery_id: int) -> Delivery | None: ...
+
+    async def answerable(
+        self, number: str, *, kinds: Sequence[str], since: int
+    ) -> tuple[Sequence[tuple[int, str]], Delivery | None]:
+        """Who has this number (E.164), as (org, uid), two of them at the most; and where it is one person, the newest
+        delivery of these kinds that went, or may have gone, to it at `since` or later.
+        """
+
+    async def record_inbound(self, inbound: Inbound) -> None:
+        """Keep what became of a text that came in."""
+
+    async def inbounds(self, *, limit: int) -> list[Inbound]:
+        """The newest first."""
+
+    async def queues(self, *, now: int) -> list[Queue]:
+        """Every kind of which anything waits, for metrics."""
+
+    async def prune(self, *, now: int, ended_before: int) -> int:
+        """Forget expired idempotency records, and deliveries and inbound texts that ended before then, some at a time.
+
+        How many rows went; 0: there is nothing left to forget.
         """
 
     async def beat(self, node: str, *, now: int) -> None:
@@ -174,7 +270,8 @@ class Storage(Protocol):
     async def erase_person(self, org_id: int, uid: str) -> bool:
         """Remove a person's name, number, address, inbox and replies; False where nothing was known of them.
 
-        The directory row and the inbox messages go; in meetings the name becomes "-" and the reply empty.
+        The directory row and the inbox messages go; in meetings the name becomes "-" and the reply empty; deliveries
+        lose number and text.
         """
 
     async def backup(self, path: str) -> None:

@@ -199,6 +199,7 @@ task = Table(
     _number("since_at"),
     _text("old"),
     _text("resume_uid"),
+    Column("attempt", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "dedup_key"),
     ForeignKeyConstraint(["org_id", "meeting_id"], ["meeting.org_id", "meeting.id"]),
@@ -246,7 +247,6 @@ message = Table(
         "kind IN ('invited', 'updated', 'cancelled', 'removed', 'reminder', 'nudged', 'answered')",
         name="kind",
     ),
-    sqlite_with_rowid=False,
 )
 Index(
     "ix_message_unread",
@@ -254,6 +254,99 @@ Index(
     message.c.uid,
     postgresql_where=message.c.read_at.is_(None),
     sqlite_where=message.c.read_at.is_(None),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _number("org_id"),
+    _number("id"),
+    _text("channel"),
+    _text("uid"),
+    _number("meeting_id"),
+    _text("kind"),
+    _text("occasion"),
+    _number("sequence"),
+    _number("created_at"),
+    _number("due_at"),
+    _number("give_up_at"),
+    _text("state"),
+    _number("attempt"),
+    _number("failures"),
+    _number("uncertain"),
+    _number("lease_until", optional=True),
+    _number("sent_at", optional=True),
+    _number("as_of"),
+    _text("address"),
+    _text("text"),
+    _text("provider_id"),
+    _text("reason"),
+    _number("ended_at", optional=True),
+    PrimaryKeyConstraint("org_id", "id"),
+    # The meeting first: on a table without statistics PostgreSQL would take an index that begins with the organisation
+    # for as good as the primary key, and look through all deliveries of the organisation for one.
+    UniqueConstraint("meeting_id", "org_id", "uid", "kind", "occasion", "channel"),
+    ForeignKeyConstraint(["org_id", "meeting_id"], ["meeting.org_id", "meeting.id"]),
+    CheckConstraint(
+        "kind IN ('invited', 'updated', 'cancelled', 'removed', 'reminder', 'nudged')",
+        name="kind",
+    ),
+    CheckConstraint(
+        "state IN ('pending', 'sending', 'sent', 'delivered', 'failed', 'skipped')",
+        name="state",
+    ),
+    CheckConstraint("(lease_until IS NOT NULL) = (state = 'sending')", name="lease"),
+    CheckConstraint("(ended_at IS NULL) = (state IN ('pending', 'sending'))", name="ended"),
+    CheckConstraint("(sent_at IS NULL) = (attempt = 0)", name="sent"),
+    CheckConstraint("uncertain BETWEEN 0 AND 2 AND uncertain <= attempt", name="uncertain"),
+)
+# The ones that wait, in the order in which senders take them; those under way, by the end of their lease; and those
+# that ended, by their age. What a person was sent of late bounds the day's texts and finds what they answer.
+Index(
+    "ix_delivery_waiting",
+    delivery.c.channel,
+    delivery.c.due_at,
+    postgresql_where=delivery.c.state == "pending",
+    sqlite_where=delivery.c.state == "pending",
+)
+Index(
+    "ix_delivery_leased",
+    delivery.c.lease_until,
+    postgresql_where=delivery.c.state == "sending",
+    sqlite_where=delivery.c.state == "sending",
+)
+Index(
+    "ix_delivery_ended",
+    delivery.c.ended_at,
+    postgresql_where=delivery.c.ended_at.is_not(None),
+    sqlite_where=delivery.c.ended_at.is_not(None),
+)
+Index(
+    "ix_delivery_begun",
+    delivery.c.org_id,
+    delivery.c.uid,
+    delivery.c.sent_at,
+    postgresql_where=delivery.c.sent_at.is_not(None),
+    sqlite_where=delivery.c.sent_at.is_not(None),
+)
+Index(
+    "ix_person_mobile",
+    person.c.mobile,
+    postgresql_where=person.c.mobile != "",
+    sqlite_where=person.c.mobile != "",
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    _number("org_id"),
+    _number("id"),
+    _number("at"),
+    _text("uid"),
+    _number("meeting_id"),
+    _text("outcome"),
+    PrimaryKeyConstraint("org_id", "id"),
+    Index(None, "at"),
 )
 
 history = Table(

@@ -7,9 +7,10 @@ from typing import Final
 from huiyao import errors
 from huiyao.rules.change import Change
 from huiyao.storage.contract import Decide, Expanded, Missed, Verdict
-from huiyao.storage.postgres import expand, ids
+from huiyao.storage.postgres import deliveries, expand, ids
 from huiyao.storage.postgres.commit import Committer, Queue
 from huiyao.storage.postgres.connections import Connections
+from huiyao.storage.postgres.deliveries import Deliveries
 from huiyao.storage.postgres.directory import Directory
 from huiyao.storage.postgres.inbox import Inbox
 from huiyao.storage.postgres.meetings import Meetings
@@ -22,7 +23,7 @@ ORGANIZERS_COMMITTERS: Final = 2
 ATTENDEES_COMMITTERS: Final = 1
 
 
-class Postgres(Meetings, Inbox, Directory):
+class Postgres(Meetings, Inbox, Deliveries, Directory):
     """`storage.contract.Storage` on PostgreSQL. Made by `open_postgres`."""
 
     backend = "postgresql"
@@ -31,6 +32,7 @@ class Postgres(Meetings, Inbox, Directory):
         self._url = url
         self._reads = Connections(url, pool_size)
         self._dispatch = Connections(url, expand.CONNECTIONS)
+        self._sending = Connections(url, deliveries.CONNECTIONS)
         self._expander = expand.Expander(self._dispatch)
         self._organizers = Queue(max_waiting)
         self._attendees = Queue(max_waiting)
@@ -56,6 +58,7 @@ class Postgres(Meetings, Inbox, Directory):
         await asyncio.gather(*self._signalling, return_exceptions=True)
         await self._reads.close()
         await self._dispatch.close()
+        await self._sending.close()
         await asyncio.sleep(0)  # connections cut off above are let go of in the loop's next turn
 
     async def commit(self, change: Change) -> Verdict:

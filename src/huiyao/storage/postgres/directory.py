@@ -50,6 +50,14 @@ _ERASE: Final = (
     "DELETE FROM person WHERE org_id = $1 AND uid = $2",
     "DELETE FROM message WHERE org_id = $1 AND uid = $2",
 )
+# In the order in which acknowledgements lock them.
+_ERASE_TEXTS: Final = """
+    WITH theirs AS MATERIALIZED (
+        SELECT org_id, id FROM delivery WHERE org_id = $1 AND uid = $2 AND sent_at IS NOT NULL
+        ORDER BY org_id, id FOR UPDATE
+    )
+    UPDATE delivery d SET address = '', text = '' FROM theirs WHERE d.org_id = theirs.org_id AND d.id = theirs.id
+"""
 # Meetings first and in order, like everywhere else.
 _LOCK: Final = (
     "SELECT FROM meeting WHERE org_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR NO KEY UPDATE"
@@ -128,6 +136,9 @@ class Directory:
         async with self._reads.transaction() as connection:
             found = await connection.fetch(_THEIR_MEETINGS, org_id, uid, timeout=SEARCH_SECONDS)
             tags = [await connection.execute(statement, org_id, uid) for statement in _ERASE]
+        # By itself and behind the person: a sender holds deliveries while it waits for people, and finds nobody now.
+        async with self._reads.transaction() as connection:
+            tags.append(await connection.execute(_ERASE_TEXTS, org_id, uid))
         meetings = [row[0] for row in found]
         for start in range(0, len(meetings), _ERASED_AT_ONCE):  # a few at a time: others wait for the locks
             some = meetings[start : start + _ERASED_AT_ONCE]

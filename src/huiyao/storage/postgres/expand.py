@@ -5,16 +5,20 @@ chosen by a look without locks, and looked at again under them.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import asyncpg
+import msgspec
+import structlog
 
+from huiyao import errors, telemetry
 from huiyao.model import Meeting, MsgStatus, PushStatus, Task, TaskKind, Topic
+from huiyao.rules import timing
 from huiyao.rules.announce import Answer, Audience, Notice
-from huiyao.storage.contract import Decide, Expanded, Missed
+from huiyao.storage.contract import NOTHING_DUE, Decide, Expanded, Missed
 from huiyao.storage.postgres import rows
-from huiyao.storage.postgres.connections import TRANSIENT, Connection, Connections, columns
+from huiyao.storage.postgres.connections import DRIVER_ERRORS, TRANSIENT, Connection, Connections, columns
 from huiyao.storage.postgres.ids import Ids
 
 PEEKED_TASKS: Final = 1_000
@@ -25,18 +29,20 @@ _SLOT_LOCK: Final = 0x48_59_02
 FIRST_ANSWERS: Final = 3
 CONNECTIONS: Final = 2
 
-# Ordered by due_at alone, as the index is: with a hundred thousand due at one moment a second column would mean
-# sorting them all for each chunk. OFFSET 0 keeps the planner from hashing the whole table.
-_PEEK: Final = f"""
-    SELECT t.org_id, t.id, t.due_at, t.kind, t.meeting_id, t.sequence, t.topic, m.size
-    FROM task t JOIN meeting m ON m.org_id = t.org_id AND m.id = t.meeting_id
-    WHERE t.due_at <= $1 AND NOT (t.kind = '{TaskKind.ANNOUNCE}' AND EXISTS (
+# An announcement waits for the earlier ones of its meeting, however long those are put off. OFFSET 0 keeps the planner
+# from hashing the whole table.
+_FREE: Final = f"""NOT (t.kind = '{TaskKind.ANNOUNCE}' AND EXISTS (
         SELECT FROM task earlier
         WHERE earlier.org_id = t.org_id AND earlier.meeting_id = t.meeting_id
             AND earlier.kind = '{TaskKind.ANNOUNCE}' AND earlier.sequence < t.sequence
         OFFSET 0
-    ))
-    ORDER BY t.due_at LIMIT {PEEKED_TASKS}
+    ))"""
+# Ordered by due_at alone, as the index is: with a hundred thousand due at one moment a second column would mean
+# sorting them all for each chunk.
+_PEEK: Final = f"""
+    SELECT t.org_id, t.id, t.due_at, t.kind, t.meeting_id, t.sequence, t.topic, m.size
+    FROM task t JOIN meeting m ON m.org_id = t.org_id AND m.id = t.meeting_id
+    WHERE t.due_at <= $1 AND {_FREE} ORDER BY t.due_at LIMIT {PEEKED_TASKS}
 """
 _TRY_SLOT: Final = "SELECT pg_try_advisory_xact_lock($1, $2)"
 _WAIT_FOR_SLOT: Final = "SELECT pg_advisory_xact_lock($1, $2)"
@@ -108,6 +114,9 @@ _AUDIENCES: Final = {
         f"{_LISTED} AND a.organizer = 0 AND a.msg_status IN ({MsgStatus.UNREAD:d}, {MsgStatus.READ:d})"
     ),
     Audience.ORGANIZER: "a.organizer = 1",
+    Audience.EVERYONE_NOT_DECLINED: (
+        f"{_LISTED} AND a.organizer = 0 AND a.msg_status <> {MsgStatus.DECLINED:d} AND {_TOLD}"
+    ),
 }
 _NOTICE_FIELDS: Final = (
     "place",
@@ -115,26 +124,41 @@ _NOTICE_FIELDS: Final = (
     "meeting_id",
     "kind",
     "audience",
+    "sms",
     "occasion",
     "params",
     "sequence",
     "as_of",
     "after_uid",
     "last_uid",
+    "due_at",
 )
+_SMS: Final = _NOTICE_FIELDS.index("sms")
+_CASES: Final = " ".join(f"WHEN {audience:d} THEN {condition}" for audience, condition in _AUDIENCES.items())
+_TO_PEOPLE: Final = f"""
+    FROM {rows.unnest(_NOTICE_FIELDS, first=3)}
+    JOIN attendee a ON a.org_id = given.org_id AND a.meeting_id = given.meeting_id
+    WHERE (given.after_uid = '' OR a.uid COLLATE "C" > given.after_uid)
+        AND (given.last_uid IS NULL OR a.uid COLLATE "C" <= given.last_uid)
+"""
+# Before the messages are written: who is told depends on what they have been told already.
+_TEXT: Final = f"""
+    INSERT INTO delivery
+        (org_id, id, channel, uid, meeting_id, kind, occasion, sequence, created_at, due_at, give_up_at, state,
+        attempt, failures, uncertain, as_of, address, text, provider_id, reason)
+    SELECT given.org_id, $1::bigint - 1 + row_number() OVER (ORDER BY given.place), 'sms', a.uid, given.meeting_id,
+        given.kind, given.occasion, given.sequence, $2::bigint, given.due_at, $2::bigint + {timing.DAY_MS}, 'pending',
+        0, 0, 0, -1, '', '', '', ''
+    {_TO_PEOPLE} AND given.sms > 0 AND CASE given.sms {_CASES} END
+    ON CONFLICT DO NOTHING
+"""
 _TELL: Final = f"""
     INSERT INTO message
         (org_id, uid, xid, id, meeting_id, kind, occasion, as_of, params, created_at, read_at)
     SELECT given.org_id, a.uid, pg_current_xact_id()::text::bigint,
         $1::bigint - 1 + row_number() OVER (ORDER BY given.place),
         given.meeting_id, given.kind, given.occasion, given.as_of, given.params, $2::bigint, NULL
-    FROM {rows.unnest(_NOTICE_FIELDS, first=3)}
-    JOIN attendee a ON a.org_id = given.org_id AND a.meeting_id = given.meeting_id
-    WHERE (given.after_uid = '' OR a.uid COLLATE "C" > given.after_uid)
-        AND (given.last_uid IS NULL OR a.uid COLLATE "C" <= given.last_uid)
-        AND CASE given.audience
-            {" ".join(f"WHEN {audience:d} THEN {condition}" for audience, condition in _AUDIENCES.items())}
-        END
+    {_TO_PEOPLE} AND CASE given.audience {_CASES} END
     ON CONFLICT DO NOTHING
 """
 _PUSHED: Final = f"""
@@ -149,8 +173,12 @@ _MISSED: Final = f"""
 _FINISHED: Final = f"""
     DELETE FROM task t USING {rows.unnest(("org_id", "id"))} WHERE t.org_id = given.org_id AND t.id = given.id
 """
+_PUT_OFF: Final = "UPDATE task SET due_at = $3, attempt = attempt + 1 WHERE org_id = $1 AND id = $2"
 _RESUME: Final = "UPDATE task SET resume_uid = $3 WHERE org_id = $1 AND id = $2"
-_NEXT: Final = "SELECT min(due_at) FROM task"
+_NEXT: Final = f"SELECT t.due_at FROM task t WHERE {_FREE} ORDER BY t.due_at LIMIT 1"
+
+
+log = structlog.get_logger(__name__)
 
 
 class Due(NamedTuple):
@@ -187,17 +215,35 @@ class Expander:
         self._one_at_a_time = asyncio.Lock()
 
     async def expand(self, *, now: int, rows: int, decide: Decide, missed: Missed) -> Expanded:
+        at_most = PEEKED_TASKS
         async with self._one_at_a_time:
-            for last in (False, True):
-                passing = _BUSY if last else (*_BUSY, *TRANSIENT)
+            while True:
                 try:
-                    async with self._connections.transaction(passing=passing) as connection:
-                        return await _Chunk(connection, self._ids, now).expand(rows, decide, missed)
-                except _BUSY:
-                    return Expanded(tasks=0, messages=0, more=True, next_due_at=now, lateness_ms=())
-                except TRANSIENT:
-                    continue
-            raise AssertionError("unreachable")
+                    return await self._expand(now, rows, at_most, decide, missed)
+                except Exception as failure:
+                    if at_most == 1 or not _is_own_fault(failure):
+                        raise
+                    at_most //= 2  # down to the one at fault, which is then put off
+
+    async def _expand(self, now: int, rows: int, at_most: int, decide: Decide, missed: Missed) -> Expanded:
+        for last in (False, True):
+            passing = _BUSY if last else (*_BUSY, *TRANSIENT)
+            try:
+                async with self._connections.transaction(passing=passing) as connection:
+                    return await _Chunk(connection, self._ids, now).expand(rows, at_most, decide, missed)
+            except _BUSY:
+                return msgspec.structs.replace(NOTHING_DUE, more=True, next_due_at=now)
+            except TRANSIENT:
+                continue
+        raise AssertionError("unreachable")
+
+
+def _is_own_fault(failure: BaseException) -> bool:
+    """Whether a task or its data is at fault, not the database: SQLSTATE classes 22, 23 and 54, or our own code."""
+    cause = failure.__cause__ if isinstance(failure, errors.SystemFailure) else failure
+    if not isinstance(cause, DRIVER_ERRORS):
+        return True
+    return (getattr(cause, "sqlstate", None) or "")[:2] in ("22", "23", "54")
 
 
 class _Chunk:
@@ -207,18 +253,45 @@ class _Chunk:
         self._connection = connection
         self._ids = ids
         self._now = now
+        self._messages = 0
+        self._deliveries = 0
 
-    async def expand(self, budget: int, decide: Decide, missed: Missed) -> Expanded:
-        chosen, meetings = await self._choose(budget)
+    async def expand(self, budget: int, at_most: int, decide: Decide, missed: Missed) -> Expanded:
+        chosen, meetings = await self._choose(budget, at_most)
         if not chosen:
-            return await self._report([], 0)
+            return await self._report([])
         tasks = [
             task
             for task in map(rows.task, await self._run(_CLAIM, self._now, given=[one[:2] for one in chosen]))
             if (task.org_id, task.meeting_id) in meetings
         ]
-        answers = await self._answers(tasks)
         part_end = await self._part_end(chosen, tasks, budget)
+        if at_most > 1 or not tasks:
+            return await self._work(tasks, meetings, part_end, decide, missed)
+        (task,) = tasks
+        await self._connection.execute("SAVEPOINT alone")
+        try:
+            return await self._work(tasks, meetings, part_end, decide, missed)
+        except Exception as failure:
+            if not _is_own_fault(failure):
+                raise
+            await self._connection.execute("ROLLBACK TO alone")
+            await self._connection.execute(
+                _PUT_OFF, task.org_id, task.id, timing.put_off(task, now=self._now)
+            )
+            log.error("task put off", org_id=task.org_id, task_id=task.id, error=telemetry.frames(failure))
+            self._messages = self._deliveries = 0
+            return msgspec.structs.replace(await self._report([]), failed=1)
+
+    async def _work(
+        self,
+        tasks: Sequence[Task],
+        meetings: Mapping[tuple[int, int], Meeting],
+        part_end: str | None,
+        decide: Decide,
+        missed: Missed,
+    ) -> Expanded:
+        answers = await self._answers(tasks)
         notices: list[tuple[Any, ...]] = []
         late: list[Task] = []
         for task in tasks:
@@ -230,15 +303,15 @@ class _Chunk:
             notices += (
                 _row(task, meeting, notice, part_end) for notice in decide(task, meeting, first, count)
             )
-        messages = await self._tell(notices, sum(meetings[row[0], row[1]].size for row in notices))
+        await self._tell(notices, sum(meetings[row[0], row[1]].size for row in notices))
         await self._record(late)
         if part_end is not None and notices:
             await self._connection.execute(_RESUME, tasks[0].org_id, tasks[0].id, part_end)
-            return await self._report([], messages)
+            return await self._report([])
         await self._finish(tasks)
-        return await self._report(tasks, messages)
+        return await self._report(tasks)
 
-    async def _choose(self, budget: int) -> tuple[list[Due], dict[tuple[int, int], Meeting]]:
+    async def _choose(self, budget: int, at_most: int) -> tuple[list[Due], dict[tuple[int, int], Meeting]]:
         """Due tasks of one slot that no other dispatcher is at, with their meetings, locked; the most urgent first.
 
         What a node that has frozen keeps locked holds up nothing but itself.
@@ -246,7 +319,7 @@ class _Chunk:
         due = await self._peek()
         for slot in dict.fromkeys(one.slot for one in due):
             if await self._connection.fetchval(_TRY_SLOT, _SLOT_LOCK, slot):
-                chosen = _within([one for one in due if one.slot == slot], budget)
+                chosen = _within([one for one in due if one.slot == slot], budget)[:at_most]
                 meetings = await self._lock(chosen, waiting=False)
                 if meetings:
                     return chosen, meetings
@@ -255,7 +328,7 @@ class _Chunk:
         await self._connection.execute(_WAIT_SHORTLY)
         slot = due[0].slot
         await self._connection.execute(_WAIT_FOR_SLOT, _SLOT_LOCK, slot)
-        chosen = _within([one for one in await self._peek() if one.slot == slot], budget)
+        chosen = _within([one for one in await self._peek() if one.slot == slot], budget)[:at_most]
         return chosen, await self._lock(chosen, waiting=True)
 
     async def _peek(self) -> list[Due]:
@@ -291,15 +364,17 @@ class _Chunk:
         )
         return end
 
-    async def _tell(self, notices: Sequence[tuple[Any, ...]], at_most: int) -> int:
-        """Write the messages of all notices; how many there were."""
+    async def _tell(self, notices: Sequence[tuple[Any, ...]], at_most: int) -> None:
+        """Write the deliveries and messages of all notices, and count them."""
         if not notices:
-            return 0
-        ids = await self._ids.take(at_most)
+            return
         # Messages of one transaction stand in a person's inbox in the order of the tasks that caused them.
-        placed = [(place, *notice) for place, notice in enumerate(notices)]
-        tag = await self._connection.execute(_TELL, ids.start, self._now, *columns(placed))
-        return int(tag.rpartition(" ")[2])
+        given = columns([(place, *notice) for place, notice in enumerate(notices)])
+        if any(given[_SMS]):
+            ids = await self._ids.take(at_most)
+            self._deliveries = _count(await self._connection.execute(_TEXT, ids.start, self._now, *given))
+        ids = await self._ids.take(at_most)
+        self._messages = _count(await self._connection.execute(_TELL, ids.start, self._now, *given))
 
     async def _record(self, late: Sequence[Task]) -> None:
         """Reminders that came too late to be of use go into the history."""
@@ -321,14 +396,16 @@ class _Chunk:
         await self._run(_PUSHED, given=sorted(pushed))
         await self._run(_FINISHED, given=[(task.org_id, task.id) for task in tasks])
 
-    async def _report(self, finished: Sequence[Task], messages: int) -> Expanded:
+    async def _report(self, finished: Sequence[Task]) -> Expanded:
         next_due_at: int | None = await self._connection.fetchval(_NEXT)
         return Expanded(
             tasks=len(finished),
-            messages=messages,
+            messages=self._messages,
+            deliveries=self._deliveries,
+            failed=0,
             more=next_due_at is not None and next_due_at <= self._now,
             next_due_at=next_due_at,
-            lateness_ms=tuple(self._now - task.due_at for task in finished),
+            lateness_ms=tuple((task.kind, self._now - task.due_at) for task in finished),
         )
 
     async def _run(self, statement: str, *arguments: object, given: Sequence[Sequence[Any]]) -> Sequence[Any]:
@@ -352,10 +429,16 @@ def _row(task: Task, meeting: Meeting, notice: Notice, part_end: str | None) -> 
         task.meeting_id,
         notice.kind,
         notice.audience,
+        notice.sms,
         notice.occasion,
         notice.params,
         task.sequence,
         meeting.sequence,
         task.resume_uid,
         part_end,
+        task.due_at,
     )
+
+
+def _count(tag: str) -> int:
+    return int(tag.rpartition(" ")[2])

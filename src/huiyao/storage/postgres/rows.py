@@ -5,11 +5,12 @@ from typing import Any, Final
 
 import msgspec
 
-from huiyao.model import Attendee, Meeting, Task
+from huiyao.model import Attendee, Delivery, Meeting, Task
 
 MEETING_FIELDS: Final = Meeting.__struct_fields__
 ATTENDEE_FIELDS: Final = Attendee.__struct_fields__
 TASK_FIELDS: Final = Task.__struct_fields__
+DELIVERY_FIELDS: Final = Delivery.__struct_fields__
 
 _FLAGS: Final = {"organizer", "remind", "quiet"}  # smallint in the database, bool in the model
 _TEXTS: Final = {
@@ -38,12 +39,17 @@ _TEXTS: Final = {
     "email",
     "timezone",
     "locale",
+    "state",
+    "text",
+    "provider_id",
+    "reason",
 }
 _SMALL: Final = {
     "remind_type",
     "push_status",
     "msg_status",
     "audience",
+    "sms",
     "old_msg_status",
     "old_remind",
 } | _FLAGS
@@ -53,6 +59,7 @@ ATTENDEE: Final = ", ".join(
     f"a.{field} = 1" if field in _FLAGS else f"a.{field}" for field in ATTENDEE_FIELDS
 )
 TASK: Final = ", ".join(f"t.{field}" for field in TASK_FIELDS)
+DELIVERY: Final = ", ".join(f"d.{field}" for field in DELIVERY_FIELDS)
 
 
 def unnest(fields: Sequence[str], *, first: int = 1, alias: str = "given") -> str:
@@ -82,6 +89,11 @@ def attendee(values: Sequence[Any]) -> Attendee:
 def task(values: Sequence[Any]) -> Task:
     """A task from the columns TASK."""
     return Task(**dict(zip(TASK_FIELDS, values, strict=True)))
+
+
+def delivery(values: Sequence[Any]) -> Delivery:
+    """A delivery from the columns DELIVERY."""
+    return Delivery(**dict(zip(DELIVERY_FIELDS, values, strict=True)))
 
 
 values = msgspec.structs.astuple

@@ -106,7 +106,7 @@ _HISTORY: Final = f"""
     RETURNING xid
 """
 _JOINED: Final = ("due_at", "since_at")
-_REPLACED: Final = ("kind", "meeting_id", "sequence", "topic", "old", "resume_uid")
+_REPLACED: Final = ("kind", "meeting_id", "sequence", "topic", "old", "resume_uid", "attempt")
 # DO UPDATE even where the row is as it should be: the dispatcher may be deleting that very row, and then this waits
 # and inserts.
 _TASKS: Final = f"""

@@ -6,18 +6,17 @@ transactions, and everything committed is visible.
 
 import sqlite3
 from collections.abc import Callable
-from typing import Final
+
+import msgspec
 
 from huiyao.errors import OperatorError
 from huiyao.rules.change import Change
-from huiyao.storage.contract import Decide, Expanded, Missed, Verdict
+from huiyao.storage.contract import NOTHING_DUE, Decide, Expanded, Missed, Verdict
 from huiyao.storage.sqlite import expand
+from huiyao.storage.sqlite.deliveries import Deliveries
 from huiyao.storage.sqlite.operating import Operating
 from huiyao.storage.sqlite.reads import Reads, snapshot
 from huiyao.storage.sqlite.writer import Writer, connect
-
-PRUNE_MS: Final = 60_000  # between two looks for expired idempotency records
-PRUNED_AT_ONCE: Final = 1000
 
 
 async def open_sqlite(path: str, *, max_waiting: int) -> "Sqlite":
@@ -28,7 +27,7 @@ async def open_sqlite(path: str, *, max_waiting: int) -> "Sqlite":
         raise OperatorError(f"The database file {path} cannot be opened: {error}.") from error
 
 
-class Sqlite(Reads, Operating):
+class Sqlite(Reads, Deliveries, Operating):
     """Keeps `contract.Storage` on a SQLite file."""
 
     backend = "sqlite"
@@ -37,7 +36,6 @@ class Sqlite(Reads, Operating):
         self._path = path
         self._reader = connect(path)
         self._writer = Writer(path, max_waiting=max_waiting)
-        self._pruned_at = 0
 
     async def close(self) -> None:
         await self._writer.close()
@@ -54,29 +52,23 @@ class Sqlite(Reads, Operating):
         self._writer.on_tasks(wake)
 
     async def expand(self, *, now: int, rows: int, decide: Decide, missed: Missed) -> Expanded:
-        await self._prune(now)
         with snapshot(self._reader) as reader:
             due = expand.next_due(reader)
         if due is None or due > now:  # idle: nothing is written
-            return Expanded(tasks=0, messages=0, more=False, next_due_at=due, lateness_ms=())
-        return await self._writer.run(
-            lambda connection: expand.expand(connection, now=now, limit=rows, decide=decide, missed=missed),
-            background=True,
-        )
+            return NOTHING_DUE if due is None else msgspec.structs.replace(NOTHING_DUE, next_due_at=due)
+        at_most = rows
+        while True:
+            try:
+                return await self._expand(now, rows, at_most, decide, missed)
+            except Exception as failure:
+                if at_most == 1 or isinstance(failure.__cause__, sqlite3.OperationalError):
+                    raise
+                at_most = at_most // 2 or 1  # down to the one at fault, which is then put off
 
-    async def _prune(self, now: int) -> None:
-        """Forget expired idempotency records, some at a time, without a rest while there are more."""
-        if now - self._pruned_at < PRUNE_MS:
-            return
-        gone = await self._writer.run(
-            lambda connection: (
-                connection.execute(
-                    "DELETE FROM idempotency WHERE rowid IN"
-                    " (SELECT rowid FROM idempotency WHERE expires_at <= ? LIMIT ?)",
-                    (now, PRUNED_AT_ONCE),
-                ).rowcount
+    async def _expand(self, now: int, rows: int, at_most: int, decide: Decide, missed: Missed) -> Expanded:
+        return await self._writer.run(
+            lambda connection: expand.expand(
+                connection, now=now, limit=rows, at_most=at_most, decide=decide, missed=missed
             ),
             background=True,
         )
-        if gone < PRUNED_AT_ONCE:
-            self._pruned_at = now

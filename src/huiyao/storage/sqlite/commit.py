@@ -64,7 +64,8 @@ _SCHEDULE: Final = rows.insert(
     "ON CONFLICT (org_id, dedup_key) DO UPDATE SET"
     " due_at = iif(excluded.kind = 'answered', min(due_at, excluded.due_at), excluded.due_at),"
     " since_at = iif(excluded.kind = 'answered', min(since_at, excluded.since_at), excluded.since_at),"
-    " sequence = excluded.sequence, topic = excluded.topic, old = excluded.old, resume_uid = excluded.resume_uid",
+    " sequence = excluded.sequence, topic = excluded.topic, old = excluded.old, resume_uid = excluded.resume_uid,"
+    " attempt = excluded.attempt",
 )
 _DROP: Final = "DELETE FROM task WHERE org_id = ? AND dedup_key = ?"
 

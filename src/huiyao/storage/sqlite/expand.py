@@ -5,21 +5,27 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 
+from huiyao import telemetry
 from huiyao.model import Meeting, Task, TaskKind
+from huiyao.rules import timing
 from huiyao.rules.announce import Answer, Audience
 from huiyao.storage.contract import Decide, Expanded, Missed
 from huiyao.storage.sqlite import rows
 from huiyao.storage.sqlite.commit import next_xid
 
-_NEXT_DUE: Final = "SELECT min(due_at) FROM task"
+_SMS: Final = 5  # where a notice's row says who gets a text
+# An announcement waits for the earlier ones of its meeting, however long those are put off.
+_FREE: Final = """(t.kind <> 'announce' OR NOT EXISTS (
+    SELECT 1 FROM task e WHERE e.org_id = t.org_id AND e.meeting_id = t.meeting_id AND e.sequence < t.sequence
+        AND e.kind = 'announce'))"""
+NEXT_DUE: Final = f"SELECT t.due_at FROM task t WHERE {_FREE} ORDER BY t.due_at LIMIT 1"
 # CROSS JOIN keeps the order: tasks by their due time, then their meetings. The order is the index's own: by any other
 # second column, a hundred thousand tasks due at one moment would all be looked at and sorted in every round.
 _PEEK: Final = f"""
     SELECT {rows.TASK}, {rows.MEETING} FROM task t CROSS JOIN meeting m ON m.org_id = t.org_id AND m.id = t.meeting_id
-    WHERE t.due_at <= ? AND (t.kind <> 'announce' OR NOT EXISTS (
-        SELECT 1 FROM task e WHERE e.org_id = t.org_id AND e.meeting_id = t.meeting_id AND e.sequence < t.sequence
-            AND e.kind = 'announce'))
+    WHERE t.due_at <= ? AND {_FREE}
     ORDER BY t.due_at, t.rowid LIMIT ?
 """
 _PART: Final = """
@@ -30,8 +36,8 @@ _ANSWERS: Final = """
         AND organizer = 0 AND removed_at IS NULL
 """
 _NOTICE: Final = """
-    CREATE TEMP TABLE IF NOT EXISTS notice (org_id, meeting_id, sequence, kind, audience, occasion, as_of, params,
-        after_uid, last_uid)
+    CREATE TEMP TABLE IF NOT EXISTS notice (org_id, meeting_id, sequence, kind, audience, sms, occasion, as_of, params,
+        after_uid, last_uid, due_at)
 """
 _LISTED: Final = "a.position >= 0 AND a.removed_at IS NULL"
 _OTHERS: Final = f"{_LISTED} AND a.organizer = 0"
@@ -51,22 +57,36 @@ _AUDIENCES: Final = {
     Audience.WANTING_REMINDER: f"a.remind = 1 AND a.msg_status <> 3 AND (a.organizer = 1 OR {_LISTED})",
     Audience.UNANSWERED: f"{_OTHERS} AND a.msg_status IN (0, 1)",
     Audience.ORGANIZER: "a.organizer = 1",
+    Audience.EVERYONE_NOT_DECLINED: f"{_OTHERS} AND a.msg_status <> 3 AND {_TOLD}",
 }
 _CASES: Final = " ".join(f"WHEN {number:d} THEN {rule}" for number, rule in _AUDIENCES.items())
+_PEOPLE: Final = """temp.notice n CROSS JOIN attendee a ON a.org_id = n.org_id AND a.meeting_id = n.meeting_id
+    WHERE a.uid > n.after_uid AND (n.last_uid IS NULL OR a.uid <= n.last_uid)"""
 # Forced from notices to attendees: left to itself the planner may scan all attendees for each notice.
 TELL: Final = f"""
     INSERT INTO message (org_id, uid, xid, id, meeting_id, kind, occasion, as_of, params, created_at, read_at)
     SELECT n.org_id, a.uid, :xid, :first_id + row_number() OVER (ORDER BY n.rowid), n.meeting_id, n.kind, n.occasion,
         n.as_of, n.params, :now, NULL
-    FROM temp.notice n CROSS JOIN attendee a ON a.org_id = n.org_id AND a.meeting_id = n.meeting_id
-    WHERE a.uid > n.after_uid AND (n.last_uid IS NULL OR a.uid <= n.last_uid) AND CASE n.audience {_CASES} END
+    FROM {_PEOPLE} AND CASE n.audience {_CASES} END
     ON CONFLICT (org_id, meeting_id, uid, kind, occasion) DO NOTHING
 """
+# Before the messages are written: who is told depends on what they have been told already.
+TEXT: Final = f"""
+    INSERT INTO delivery (org_id, id, channel, uid, meeting_id, kind, occasion, sequence, created_at, due_at,
+        give_up_at, state, attempt, failures, uncertain, as_of, address, text, provider_id, reason)
+    SELECT n.org_id, :first_id + row_number() OVER (ORDER BY n.rowid), 'sms', a.uid, n.meeting_id, n.kind, n.occasion,
+        n.sequence, :now, n.due_at, :now + {timing.DAY_MS}, 'pending', 0, 0, 0, -1, '', '', '', ''
+    FROM {_PEOPLE} AND n.sms > 0 AND CASE n.sms {_CASES} END
+    ON CONFLICT DO NOTHING
+"""
+_PUT_OFF: Final = "UPDATE task SET due_at = ?, attempt = attempt + 1 WHERE org_id = ? AND id = ?"
 _PUSHED: Final = "UPDATE meeting SET push_status = 1 WHERE org_id = ? AND id = ? AND push_status = 0"
 _MISSED: Final = """
     INSERT INTO history (org_id, id, xid, meeting_id, at, app_id, actor_uid, kind, change)
     VALUES (?, ?, ?, ?, ?, NULL, '', 'missed', '{}')
 """
+
+log = structlog.get_logger(__name__)
 
 
 class _Part(msgspec.Struct):
@@ -77,41 +97,71 @@ class _Part(msgspec.Struct):
     last_uid: str | None = None  # None: to the end, the task is finished
 
 
+class _Told(msgspec.Struct, frozen=True):
+    messages: int = 0
+    deliveries: int = 0
+
+
 def next_due(connection: sqlite3.Connection) -> int | None:
-    """The moment of the earliest task."""
-    found: int | None = connection.execute(_NEXT_DUE).fetchone()[0]
-    return found
+    """The moment of the earliest task that waits for no other."""
+    found = connection.execute(NEXT_DUE).fetchone()
+    return found[0] if found else None
 
 
 def expand(
-    connection: sqlite3.Connection, *, now: int, limit: int, decide: Decide, missed: Missed
+    connection: sqlite3.Connection, *, now: int, limit: int, at_most: int, decide: Decide, missed: Missed
 ) -> Expanded:
-    """One transaction's worth of due tasks; see `contract.Storage.expand`."""
-    parts = _claim(connection, now, limit)
-    messages = 0
-    if parts:
-        xid = next_xid(connection)
-        messages = _tell(connection, parts, decide, now=now, xid=xid)
-        _finish(connection, parts, missed, now=now, xid=xid)
+    """One transaction's worth of due tasks, `at_most` so many; see `contract.Storage.expand`.
+
+    What goes wrong with several is raised; a single task that goes wrong is put off.
+    """
+    parts = _claim(connection, now, limit, at_most)
+    told = _Told()
+    failed = 0
+    if parts and at_most > 1:
+        told = _work(connection, parts, decide, missed, now=now)
+    elif parts:
+        connection.execute("SAVEPOINT alone")
+        try:
+            told = _work(connection, parts, decide, missed, now=now)
+        except sqlite3.OperationalError:  # the database is locked, full or broken: no task's own fault
+            raise
+        except Exception as failure:  # of whatever kind: it must hold up nobody else's reminder
+            connection.execute("ROLLBACK TO alone")
+            task = parts.pop().task
+            failed = 1
+            connection.execute(_PUT_OFF, (timing.put_off(task, now=now), task.org_id, task.id))
+            log.error("task put off", org_id=task.org_id, task_id=task.id, error=telemetry.frames(failure))
+        connection.execute("RELEASE alone")
     due = next_due(connection)
     finished = [part.task for part in parts if part.last_uid is None]
     return Expanded(
         tasks=len(finished),
-        messages=messages,
-        # What is due and was not claimed waits for an earlier announcement, due later: the clock was set back.
-        more=bool(parts) and due is not None and due <= now,
+        messages=told.messages,
+        deliveries=told.deliveries,
+        failed=failed,
+        more=due is not None and due <= now,
         next_due_at=due,
-        lateness_ms=tuple(now - task.due_at for task in finished),
+        lateness_ms=tuple((task.kind, now - task.due_at) for task in finished),
     )
 
 
-def _claim(connection: sqlite3.Connection, now: int, limit: int) -> list[_Part]:
+def _work(
+    connection: sqlite3.Connection, parts: Sequence[_Part], decide: Decide, missed: Missed, *, now: int
+) -> _Told:
+    xid = next_xid(connection)
+    told = _tell(connection, parts, decide, now=now, xid=xid)
+    _finish(connection, parts, missed, now=now, xid=xid)
+    return told
+
+
+def _claim(connection: sqlite3.Connection, now: int, limit: int, at_most: int) -> list[_Part]:
     """Due tasks in order, of together at most `limit` attendee rows; the first in any case, if need be in part."""
     parts: list[_Part] = []
     width = len(rows.TASK_FIELDS)
     room = limit
     # Not read to its end: the room is used up long before the limit where meetings are large.
-    for row in connection.execute(_PEEK, (now, limit)):
+    for row in connection.execute(_PEEK, (now, min(limit, at_most))):
         part = _Part(rows.task(row[:width]), rows.meeting(row[width:]))
         room -= 1 if part.task.kind == TaskKind.ANSWERED else part.meeting.size
         if room < 0 and parts:
@@ -133,7 +183,7 @@ def _last_uid(connection: sqlite3.Connection, task: Task, limit: int) -> str | N
 
 def _tell(
     connection: sqlite3.Connection, parts: Sequence[_Part], decide: Decide, *, now: int, xid: int
-) -> int:
+) -> _Told:
     notices: list[tuple[Any, ...]] = []
     room = 0
     for part in parts:
@@ -148,21 +198,27 @@ def _tell(
                     task.sequence,
                     notice.kind,
                     int(notice.audience),
+                    int(notice.sms),
                     notice.occasion,
                     meeting.sequence,
                     notice.params,
                     task.resume_uid,
                     part.last_uid,
+                    task.due_at,
                 )
             )
     if not notices:
-        return 0
+        return _Told()
     connection.execute(_NOTICE)
-    connection.executemany("INSERT INTO temp.notice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", notices)
-    first_id = take_ids(connection, room)
-    told = connection.execute(TELL, {"xid": xid, "first_id": first_id - 1, "now": now}).rowcount
+    connection.executemany("INSERT INTO temp.notice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", notices)
+    deliveries = 0
+    if any(notice[_SMS] for notice in notices):
+        values = {"first_id": take_ids(connection, room) - 1, "now": now}
+        deliveries = connection.execute(TEXT, values).rowcount
+    values = {"xid": xid, "first_id": take_ids(connection, room) - 1, "now": now}
+    messages = connection.execute(TELL, values).rowcount
     connection.execute("DELETE FROM temp.notice")
-    return told
+    return _Told(messages, deliveries)
 
 
 def _answers(connection: sqlite3.Connection, task: Task) -> tuple[list[Answer], int]:

@@ -102,6 +102,7 @@ class Operating:
             for statement in (
                 "DELETE FROM person WHERE org_id = ? AND uid = ?",
                 "DELETE FROM message WHERE org_id = ? AND uid = ?",
+                "UPDATE delivery SET address = '', text = '' WHERE org_id = ? AND uid = ? AND sent_at IS NOT NULL",
                 "UPDATE attendee SET name = '-', reply = '' WHERE org_id = ? AND uid = ?",
                 "UPDATE meeting SET organizer_name = '-' WHERE org_id = ? AND organizer_uid = ?",
                 "UPDATE history SET change = '{}' WHERE org_id = ? AND actor_uid = ? AND kind = 'responded'",

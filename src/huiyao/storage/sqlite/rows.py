@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from huiyao.model import Attendee, Meeting, Message, Task
+from huiyao.model import Attendee, Delivery, Meeting, Message, Task
 
 MEETING_FIELDS: Final = Meeting.__struct_fields__
 ATTENDEE_FIELDS: Final = Attendee.__struct_fields__
 TASK_FIELDS: Final = Task.__struct_fields__
+DELIVERY_FIELDS: Final = Delivery.__struct_fields__
 
 MEETING: Final = ", ".join(f"m.{field}" for field in MEETING_FIELDS)
 ATTENDEE: Final = ", ".join(f"a.{field}" for field in ATTENDEE_FIELDS)
 TASK: Final = ", ".join(f"t.{field}" for field in TASK_FIELDS)
+DELIVERY: Final = ", ".join(f"d.{field}" for field in DELIVERY_FIELDS)
 
 
 def insert(table: str, fields: Sequence[str], tail: str = "") -> str:
@@ -70,6 +72,11 @@ def attendee(row: Sequence[Any]) -> Attendee:
 def task(row: Sequence[Any]) -> Task:
     """A task from the columns TASK."""
     return Task(**dict(zip(TASK_FIELDS, row, strict=True)))
+
+
+def delivery(row: Sequence[Any]) -> Delivery:
+    """A delivery from the columns DELIVERY."""
+    return Delivery(**dict(zip(DELIVERY_FIELDS, row, strict=True)))
 
 
 MESSAGE: Final = "id, meeting_id, kind, params, created_at, read_at"

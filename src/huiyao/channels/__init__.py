@@ -1,0 +1,1 @@
+"""One module per way to reach a person outside Huiyao; `contract` says what each keeps."""
