@@ -30,6 +30,7 @@ from huiyao.texts import sms
 from huiyao.texts.language import is_english
 
 LOOK_AT: Final = 200  # deliveries of one transaction where most of them turn out to be skipped
+LONGEST_SECONDS: Final = REQUEST_SECONDS + 5  # for a channel that does not keep to REQUEST_SECONDS
 STOP_SECONDS: Final = REQUEST_SECONDS + 2  # for what is under way
 ACKNOWLEDGED_AT_ONCE: Final = 1000
 FIRST_PAUSE_SECONDS: Final = 0.2  # after an acknowledgement that could not be written; doubled each time
@@ -184,7 +185,10 @@ class Sender(Loop):
 
     async def _send(self, message: Outgoing, *, due_at: int, trial: bool) -> None:
         try:
-            verdict = await self._channel.send(message)
+            async with asyncio.timeout(LONGEST_SECONDS):
+                verdict = await self._channel.send(message)
+        except TimeoutError:  # the channel's own limit failed; its place is needed
+            verdict = Unknown("timeout")
         except Exception as failure:  # a channel's own mistake: the request may have been written
             self._log.error("channel failed", gateway=self._channel.gateway, error=telemetry.frames(failure))
             verdict = Unknown("error")
