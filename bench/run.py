@@ -7,10 +7,7 @@ figures, with commit and machine, to docs/figures/bench.json.
 
 import argparse
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +19,7 @@ import msgspec
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import load, servers  # noqa: E402 (run as a script, from anywhere)
+from bench import load, report, servers  # noqa: E402 (run as a script, from anywhere)
 
 CALL = "/openapi/workbench/meetinginvite/"
 CONNECTIONS = 32
@@ -221,18 +218,6 @@ def reach(databases: servers.Databases, *, count: int) -> dict[str, float]:
     }
 
 
-def machine() -> dict[str, object]:
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return {
-        "commit": commit.stdout.strip(),
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
-    }
-
-
 def show(kind: str, figures: dict[str, Figures], reached: dict[str, float]) -> None:
     print(f"\n{kind}, {CONNECTIONS} connections, one process, 8 members a meeting")
     print(f"{'call':8}{'':12}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'ratio':>8}{'budget':>8}")
@@ -252,7 +237,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round and server")
     parser.add_argument("--meetings", type=int, default=5_000, help="to create with the dispatcher on")
     options = parser.parse_args()
-    report: dict[str, object] = {"machine": machine(), "rounds": options.rounds, "seconds": options.seconds}
+    record: dict[str, object] = {
+        "machine": report.machine(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+    }
     for kind in options.database or ["sqlite", "postgresql"]:
         with tempfile.TemporaryDirectory(prefix="huiyao-bench-") as folder:
             databases = servers.Databases(kind, Path(folder))
@@ -262,14 +251,11 @@ def main() -> None:
             finally:
                 databases.close()
         show(kind, figures, reached)
-        report[kind] = {
+        record[kind] = {
             **{call: msgspec.to_builtins(found) for call, found in figures.items()},
             "dispatch": reached,
         }
-    target = ROOT / "docs" / "figures" / "bench.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"\nwritten to {target.relative_to(ROOT)}")
+    report.write(ROOT / "docs" / "figures" / "bench.json", record)
 
 
 if __name__ == "__main__":

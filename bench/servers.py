@@ -60,6 +60,17 @@ def running(command: list[str], *, port: int, url: str) -> Iterator[subprocess.P
         process.wait(timeout=DEADLINE_SECONDS)
 
 
+@contextmanager
+def dispatching(url: str) -> Iterator[None]:
+    """A dispatcher in a process of its own, which beats once it is at work; SIGTERM at the end."""
+    process = subprocess.Popen([sys.executable, "-m", "huiyao", "dispatch"], env=environment(url))
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=DEADLINE_SECONDS)
+
+
 def serve(url: str, *options: str, port: int) -> list[str]:
     return ["-m", "huiyao", "serve", "--port", str(port), *options]
 
@@ -124,6 +135,26 @@ class Databases:
             return f"sqlite:///{self.folder}/{name}.db"
         self._server.psql(f"CREATE DATABASE {name} TEMPLATE {source};")
         return str(self._server.get_uri(database=name))
+
+    @contextmanager
+    def copied(self, source: str) -> Iterator[str]:
+        """A copy to be measured on and then dropped."""
+        url = self.copy(source, "measured")
+        self.settle()
+        try:
+            yield url
+        finally:
+            if self._server is None:
+                for path in self.folder.glob("measured.db*"):
+                    path.unlink()
+            else:
+                self._server.psql("DROP DATABASE measured WITH (FORCE);")
+
+    def settle(self) -> None:
+        """Bring everything written to the disk, so that no measurement pays for its preparation."""
+        if self._server is not None:
+            self._server.psql("CHECKPOINT;")
+        os.sync()
 
     def close(self) -> None:
         if self._server is not None:
