@@ -1,5 +1,6 @@
 """Who is calling, and what every use case works with."""
 
+import asyncio
 import time
 from collections.abc import Container, Iterator
 
@@ -44,13 +45,15 @@ class Ids:
         self._storage = storage
         self._block: Iterator[int] = iter(())
         self._left = 0
+        self._refilling = asyncio.Lock()
 
     async def take(self, count: int) -> Iterator[int]:
         """An iterator that gives at least `count` new ids."""
         while self._left < count:
-            fresh = await self._storage.reserve_ids(ID_BLOCK)
-            # Another call may have refilled while this one waited; what is left of the older block is given up.
-            self._block, self._left = iter(fresh), len(fresh)
+            async with self._refilling:
+                if self._left < count:  # another call may have refilled while this one waited
+                    fresh = await self._storage.reserve_ids(ID_BLOCK)
+                    self._block, self._left = iter(fresh), len(fresh)
         self._left -= count
         return self._block  # shared: whoever takes `count` uses no more, so the block holds out
 

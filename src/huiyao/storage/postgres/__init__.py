@@ -32,7 +32,7 @@ class Postgres(Meetings, Inbox, Deliveries, Directory):
         self._url = url
         self._reads = Connections(url, pool_size)
         self._dispatch = Connections(url, expand.CONNECTIONS)
-        self._sending = Connections(url, deliveries.CONNECTIONS)
+        self._sending = Connections(url, deliveries.CONNECTIONS, replanning=True)
         self._expander = expand.Expander(self._dispatch)
         self._organizers = Queue(max_waiting)
         self._attendees = Queue(max_waiting)

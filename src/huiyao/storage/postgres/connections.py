@@ -5,7 +5,7 @@ Driver errors become `errors.SystemFailure` here, once.
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
@@ -37,6 +37,8 @@ _SERVER_SETTINGS: Final = {
     "jit": "off",
     "lock_timeout": "2s",
 }
+
+_REPLANNING: Final = {"plan_cache_mode": "force_custom_plan"}
 
 # Everything the driver raises; asyncio.TimeoutError is TimeoutError, which is an OSError.
 DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -74,24 +76,24 @@ def facts(error: BaseException) -> dict[str, str]:
     }
 
 
-async def connect(url: str) -> Connection:
+async def connect(url: str, settings: Mapping[str, str] = _SERVER_SETTINGS) -> Connection:
     """One connection, from a single attempt. Raises DRIVER_ERRORS."""
     return await asyncpg.connect(
         url,
         timeout=ATTEMPT_SECONDS,
         command_timeout=STATEMENT_SECONDS,
-        server_settings=_SERVER_SETTINGS,
+        server_settings=dict(settings),
         max_cached_statement_lifetime=0,
     )
 
 
-async def connect_patiently(url: str) -> Connection:
+async def connect_patiently(url: str, settings: Mapping[str, str] = _SERVER_SETTINGS) -> Connection:
     """Try for PATIENCE_SECONDS, so that the restart of a server goes unnoticed. Raises DRIVER_ERRORS."""
     clock = asyncio.get_running_loop()
     deadline = clock.time() + PATIENCE_SECONDS
     while True:
         try:
-            return await connect(url)
+            return await connect(url, settings)
         except DRIVER_ERRORS as error:
             # A wrong password stays wrong.
             if not isinstance(error, _LOST) or clock.time() + PAUSE_SECONDS >= deadline:
@@ -113,8 +115,12 @@ class Connections:
     asyncpg's own pool costs 35 µs a statement over this (a third of a `detail`), for a proxy and hooks not used here.
     """
 
-    def __init__(self, url: str, size: int) -> None:
+    def __init__(self, url: str, size: int, *, replanning: bool = False) -> None:
+        """`replanning`: every statement is planned for the tables as they are, for statements of many tables, where a
+        plan made while they were empty would be kept.
+        """
         self._url = url
+        self._settings = _SERVER_SETTINGS | (_REPLANNING if replanning else {})
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(size)
         self._closed = False
@@ -180,7 +186,7 @@ class Connections:
                 connection = self._idle.pop()
                 if not connection.is_closed():
                     return connection
-            return await connect_patiently(self._url)
+            return await connect_patiently(self._url, self._settings)
         except DRIVER_ERRORS as error:
             self._free.release()
             raise self.failure(error) from error
