@@ -20,7 +20,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
     colon: str
     stop: str  # between two sentences
     gap: str  # the same, behind one that brings its own end
-    ends: str  # characters that end a sentence
+    ends: tuple[str, ...]  # what a sentence may end with
     was: dict[str, str]  # by kind; before the time
     time: str
     moved: str
@@ -69,7 +69,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True):
         """One after the other; a sentence that ends by itself gets no second stop. Empty ones are left out."""
         text = ""
         for part in filter(None, parts):
-            text += (self.gap if text.endswith(tuple(self.ends)) else self.stop) + part if text else part
+            text += (self.gap if text.endswith(self.ends) else self.stop) + part if text else part
         return text
 
     def _moved(self, facts: Facts) -> str:
@@ -113,7 +113,7 @@ CHINESE: Final = Language(
     colon="：",
     stop="。",
     gap="",
-    ends="。！？!?",
+    ends=tuple("。！？!?"),
     was={Kind.CANCELLED: "原定"},
     time="时间：{time}",
     moved="时间由 {before} 改为 {time}",
@@ -145,7 +145,7 @@ ENGLISH: Final = Language(
     colon=": ",
     stop=". ",
     gap=" ",
-    ends=".!?…。！？",
+    ends=tuple(".!?…。！？"),
     was={Kind.CANCELLED: "It was to be "},
     time="{time}",
     moved="moved from {before} to {time}",

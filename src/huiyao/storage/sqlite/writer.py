@@ -51,6 +51,8 @@ def connect(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -32000")
+        # Pages, 64 MB: a page that a herd of messages writes many times goes into the database once.
+        connection.execute("PRAGMA wal_autocheckpoint = 16000")
     except sqlite3.Error:
         connection.close()
         raise
