@@ -52,6 +52,7 @@ def test_an_operator_sees_what_became_of_each_text(embedded: Installation) -> No
     assert [one["uid"] for one in listed(embedded, "--uid", "u3", "--meeting", str(meeting))] == ["u3"]
     assert len(listed(embedded, "--limit", "2")) == 2
     plain = embedded.succeed("delivery", "list")
+    assert len(plain.splitlines()) == 4, "a header, and a line for each, however wide"
     assert "no_number" in plain
     assert "季度预算" not in plain
     assert ANN not in plain

@@ -36,6 +36,7 @@ DeliveryId = Annotated[
 ]
 Limit = Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many at the most.")]
 _STATES = ", ".join(one.value for one in DeliveryState)
+_LINE_WIDTH = 200
 _SHOWN_DIGITS = 4  # of a number, at its end
 
 
@@ -182,4 +183,6 @@ def _moment(at: int) -> str:
 
 
 def _print(shown: "table.Table") -> None:
-    console.Console(soft_wrap=True, markup=False).print(shown)
+    found = console.Console(soft_wrap=True, markup=False)
+    found.width = max(found.width, _LINE_WIDTH)  # a row is a line, for grep too
+    found.print(shown)
