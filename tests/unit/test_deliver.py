@@ -10,6 +10,7 @@ from huiyao.dispatch.sender import acknowledgement
 from huiyao.model import Attendee, Delivery, DeliveryState, Kind, Meeting, MsgStatus, PushStatus, RemindType
 from huiyao.rules import deliver, timing
 from huiyao.rules.deliver import Receipt, Sight
+from huiyao.storage.deliveries import look_through
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000
@@ -461,3 +462,18 @@ def test_an_acknowledgement_keeps_the_gateways_wish_and_the_jitter() -> None:
 )
 def test_an_acknowledgement_that_is_late_changes_nothing(before: Delivery, verdict: Verdict) -> None:
     assert acknowledgement(verdict, attempt=1, wait_ms=WAIT, jitter=1, now=NOW)(before) is None
+
+
+def test_texts_begun_in_one_transaction_count_for_their_own_organisations_person_only() -> None:
+    given = [
+        sight(Kind.INVITED, id=number, org_id=org_id, uid=uid, meeting_id=100 + number)
+        for number, (org_id, uid) in enumerate([(1, "ann"), (1, "ann"), (2, "ann"), (1, "bob"), (1, "ann")])
+    ]
+    seen: list[int] = []
+
+    def look(one: Sight) -> Delivery:
+        seen.append(one.sent_today)
+        return begun(one.delivery)
+
+    assert len(look_through(given, room=9, look=look)) == 5
+    assert seen == [0, 1, 0, 0, 2]
