@@ -31,8 +31,8 @@ run: install ## start the sandbox: huiyao demo $(ARGS)
 	$(bin)/huiyao demo $(ARGS)
 
 .PHONY: test
-test: $(venv)/.dev ## run the whole test suite, PostgreSQL and Kannel included: pytest $(ARGS)
-	@sh tests/find_kannel.sh; case $$? in 0) left_out= ;; 1) left_out='not kannel' ;; *) exit 1 ;; esac; \
+test: $(venv)/.dev ## run the whole test suite, PostgreSQL, Kannel and browser included: pytest $(ARGS)
+	@left_out=$$(sh tests/find_tools.sh) || exit 1; \
 	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "$$left_out" $(ARGS)
 
 .PHONY: simulate
@@ -54,9 +54,33 @@ format: $(venv)/.dev ## format the code and apply the linter's safe fixes
 bench: $(venv)/.dev ## run the benchmarks: bench/run.py $(ARGS)
 	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/run.py $(ARGS)
 
+.PHONY: bench-limits
+bench-limits: $(venv)/.dev ## what limits cost: create with all of them beside create with none: bench/limits.py $(ARGS)
+	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/limits.py $(ARGS)
+
 .PHONY: bench-dispatch
 bench-dispatch: $(venv)/.dev ## run the dispatcher's benchmarks: bench/dispatch.py $(ARGS)
 	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/dispatch.py $(ARGS)
+
+.PHONY: bench-live
+bench-live: $(venv)/.dev ## run the benchmark of live events: bench/live.py $(ARGS)
+	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/live.py $(ARGS)
+
+.PHONY: bench-pages
+bench-pages: $(venv)/.dev ## time and weigh the pages of a person with 10,000 invitations: bench/pages.py $(ARGS)
+	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/pages.py $(ARGS)
+
+.PHONY: words
+words: $(venv)/.dev ## take new words of the pages into the Chinese catalogue, and out what is used no more
+	$(bin)/python -m tests.unit.words
+
+.PHONY: client
+client: $(venv)/.dev ## write the client's surface for threads from the one for asyncio
+	$(bin)/python -m tests.unit.client_surface
+
+.PHONY: screenshots
+screenshots: $(venv)/.dev ## take the pictures of the pages anew: docs/images/
+	$(bin)/python -m tests.browser.screenshots
 
 .PHONY: lock
 lock: .venv-lock/.done ## write the requirement files anew from pyproject.toml (UPGRADE=1 takes the newest versions)

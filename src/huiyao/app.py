@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from ipaddress import ip_network
 from typing import Any, Final
 
 import msgspec
 
-from huiyao import errors, gateway, telemetry
+from huiyao import errors, gateway, link, telemetry
 from huiyao.channels.opening import open_sms
+from huiyao.dispatch.courier import Courier
 from huiyao.dispatch.dispatcher import Dispatcher
 from huiyao.dispatch.sender import Sender
 from huiyao.gateway import Gateway
 from huiyao.keys import Keys
+from huiyao.link import Link
 from huiyao.openapi.application import OpenApi
-from huiyao.outbox import PATH as OUTBOX
-from huiyao.outbox import Outbox
+from huiyao.pages.application import PATHS, Pages
+from huiyao.pages.live import Live
+from huiyao.pages.site import Site
+from huiyao.rules.deliver import Sight
 from huiyao.service import installation
 from huiyao.service.access import Access
 from huiyao.service.caller import Clock, Services
@@ -22,6 +27,7 @@ from huiyao.settings import Settings
 from huiyao.storage import migrate
 from huiyao.storage.contract import Storage
 from huiyao.wire import envelope
+from huiyao.wire.callbacks import Sealer
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,12 +42,17 @@ _JSON: Final = b"application/json;charset=UTF-8"
 
 
 async def build(
-    settings: Settings, *, dispatch: bool = True, calls: bool = True, clock: Clock | None = None
+    settings: Settings,
+    *,
+    dispatch: bool = True,
+    calls: bool = True,
+    clock: Clock | None = None,
+    sandbox_app: int | None = None,
 ) -> "Application":
     """Open the database and wire everything to it. Raises OperatorError.
 
-    Without `calls` it answers health and metrics only. On an embedded database the caller holds its
-    `installation.Lock`.
+    Without `calls` it answers health and metrics only. With `sandbox_app` anybody may sign in as anybody, in that
+    app's name. On an embedded database the caller holds its `installation.Lock`.
     """
     clock = clock or Clock()
     storage = await installation.open_database(settings, locked=True)
@@ -51,62 +62,106 @@ async def build(
     except BaseException:
         await storage.close()
         raise
-    services = Services(storage, clock)
-    if not calls:
-        return Application(services, None, None, dispatching)
-    openapi = OpenApi(services, Access(storage, keys, clock, settings), settings)
-    return Application(services, openapi, Gateway(services, keys), dispatching)
+    services = Services(storage, clock, session_hours=settings.session_hours)
+    application = Application(services, dispatching)
+    if calls:
+        access = Access(storage, keys, clock, settings)
+        application.openapi = OpenApi(services, access, settings)
+        application.gateway = Gateway(services, keys)
+        application.pages = Pages(
+            Site(
+                services,
+                access,
+                settings,
+                application.live,
+                link_key=keys.link_key,
+                sandbox_app=sandbox_app,
+            )
+        )
+    return application
 
 
 def dispatcher(storage: Storage, keys: Keys, settings: Settings, clock: Clock | None = None) -> Dispatcher:
-    """The dispatcher with a sender for the SMS gateway. Raises OperatorError where that is set wrongly."""
+    """The dispatcher with a sender for the SMS gateway and a courier for apps.
+
+    Raises OperatorError where the gateway is set wrongly.
+    """
     report = gateway.receipt_url(settings.public_url, keys) if settings.public_url else None
     sender = Sender(
         storage,
         open_sms(settings.sms_url, receipt_url=report),
         daily_limit=settings.sms_daily_limit,
         wait_seconds=settings.sms_wait_seconds,
+        link=personal_link(settings.public_url, keys) if settings.public_url and settings.sms_link else None,
         clock=clock,
     )
-    return Dispatcher(storage, clock, senders=[sender], delivery_days=settings.delivery_days)
+    courier = Courier(
+        storage,
+        Sealer(keys),
+        allowed=[ip_network(one, strict=False) for one in settings.callback_private],
+        clock=clock,
+    )
+    return Dispatcher(storage, clock, senders=[sender], courier=courier, delivery_days=settings.delivery_days)
+
+
+def personal_link(public_url: str, keys: Keys) -> Callable[[Sight], str]:
+    """The address at which the person of a delivery opens their invitation."""
+
+    def address(sight: Sight) -> str:
+        delivery = sight.delivery
+        made = Link.make(
+            keys.link_key,
+            org_id=delivery.org_id,
+            meeting_id=delivery.meeting_id,
+            uid=delivery.uid,
+            link_id=sight.link_id,
+        )
+        return f"{public_url.rstrip('/')}{link.PATH}{made.text()}"
+
+    return address
 
 
 class Application:
-    """ASGI: Open API, gateways' reports, health and metrics; its lifespan is the dispatcher's and the database's."""
+    """ASGI: calls, pages, gateways' reports, health, metrics; its lifespan is the dispatcher's and the database's."""
 
-    def __init__(
-        self,
-        services: Services,
-        openapi: OpenApi | None,
-        gateway: Gateway | None,
-        dispatcher: Dispatcher | None,
-    ) -> None:
+    def __init__(self, services: Services, dispatcher: Dispatcher | None) -> None:
         self.services = services
-        self.outbox: Outbox | None = None  # the sandbox's page of texts
+        self.live = Live(services)
+        self.openapi: OpenApi | None = None
+        self.gateway: Gateway | None = None
+        self.pages: Pages | None = None
         self._storage: Storage = services.storage
-        self._openapi = openapi
-        self._gateway = gateway
         self._dispatcher = dispatcher
         self._dispatching: asyncio.Task[None] | None = None
+        self._living: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif self._openapi and scope["path"].startswith(OPENAPI):
-            await self._openapi(scope, receive, send)
-        elif self._gateway and scope["path"].startswith(SMS):
-            await self._gateway(scope, receive, send)
-        elif scope["path"] == OUTBOX and self.outbox:
-            await self.outbox(scope, send)
+        elif self.openapi and scope["path"].startswith(OPENAPI):
+            await self.openapi(scope, receive, send)
+        elif self.gateway and scope["path"].startswith(SMS):
+            await self.gateway(scope, receive, send)
+        elif self.pages and (scope["path"] == "/" or scope["path"].startswith(PATHS)):
+            await self.pages(scope, receive, send)
         else:
             await self._answer(scope, send)
 
     def start(self) -> None:
+        self._living = asyncio.create_task(self.live.run())
         if self._dispatcher:
             self._dispatching = asyncio.create_task(self._dispatcher.run())
 
+    def end_streams(self) -> None:
+        """What would go on for ever ends now, so that the process can."""
+        self.live.stop()
+
     async def close(self) -> None:
         """Let the dispatcher end its transaction, then commit what was accepted and close the database."""
+        self.live.stop()
+        if self._living:
+            await asyncio.wait([self._living], timeout=PING_SECONDS)
+            self._living.cancel()
         if self._dispatcher and self._dispatching:
             self._dispatcher.stop()
             await asyncio.wait([self._dispatching], timeout=STOP_SECONDS)

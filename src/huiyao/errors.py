@@ -7,13 +7,18 @@ HuiyaoError
 │   │   └── Overloaded     -1, HTTP 503
 │   ├── UnknownPath        -1, HTTP 404
 │   ├── BadToken           4002
+│   │   └── ForgedToken    4002
 │   ├── ExpiredToken       4003
+│   ├── TooOften           4006
+│   │   └── QuotaSpent     4006
 │   ├── BadCredentials     4007
 │   ├── MissingToken       4008
 │   ├── GetNeeded          4009
 │   ├── PostNeeded         4010
 │   ├── HttpsNeeded        4011
 │   ├── EmptyBody          4012
+│   ├── Forbidden          4013
+│   ├── AddressNotListed   4014
 │   ├── NotAuthorised      4016
 │   ├── UnknownPerson      4500
 │   ├── RequesterMissing   4501
@@ -103,11 +108,36 @@ class BadToken(ApiError):
     remedy = "Get a new token with token/get."
 
 
+class ForgedToken(BadToken):
+    """No token that this installation's key ever made."""
+
+
 class ExpiredToken(ApiError):
     code = 4003
     zh = "accessToken超时，请重新获取"
     en = "accessToken has expired, please get a new one"
     remedy = "Get a new token with token/get."
+
+
+class TooOften(ApiError):
+    """The app calls more often than its rate allows, or somebody guesses (contract sections 1 to 3)."""
+
+    code = 4006
+    zh = "调用过于频繁，请在{seconds}秒后重试"
+    en = "called too often, please try again in {seconds} seconds"
+    remedy = "Wait for Retry-After seconds; the operator raises an app's rate with `huiyao app set APP_ID --rate N`."
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds=seconds)
+        self.retry_after_seconds = seconds
+
+
+class QuotaSpent(TooOften):
+    zh = "今日调用次数已用完，请在{seconds}秒后重试"
+    en = "the app has used up its calls of today, please try again in {seconds} seconds"
+    remedy = (
+        "Wait for midnight UTC; the operator raises an app's quota with `huiyao app set APP_ID --quota N`."
+    )
 
 
 class BadCredentials(ApiError):
@@ -152,6 +182,24 @@ class EmptyBody(ApiError):
     zh = "POST消息体不能为空"
     en = "the POST body is empty"
     remedy = "Send the JSON body of the call."
+
+
+class Forbidden(ApiError):
+    """The call needs an API permission that this app does not have (contract section 2)."""
+
+    code = 4013
+    zh = "应用无权调用该接口"
+    en = "the app may not call this API"
+    remedy = "Ask the operator for the permission: `huiyao app set APP_ID --grant NAME`, or --api NAME for usual calls."
+
+
+class AddressNotListed(ApiError):
+    """The client's address is in none of the app's networks, or cannot be known (contract section 3)."""
+
+    code = 4014
+    zh = "调用方IP不在应用的白名单中"
+    en = "the caller's IP address is not on the app's list"
+    remedy = "Call from a listed address; the operator lists it with `huiyao app set APP_ID --ip NETWORK`."
 
 
 class NotAuthorised(ApiError):

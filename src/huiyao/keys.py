@@ -1,4 +1,4 @@
-"""Keys derived from the server key: for access tokens, addresses that gateways call and app secrets; and the key file.
+"""Keys derived from the server key, one for each purpose (tokens, gateways, links, app secrets); and the key file.
 
 Embedded, the server key is a file beside the database, made at the first start. On PostgreSQL the operator
 sets it.
@@ -22,15 +22,19 @@ NONCE_BYTES: Final = 12  # of AES-GCM (NIST SP 800-38D)
 SIGNING: Final = b"huiyao access token 1"
 SEALING: Final = b"huiyao app secret 1"
 REPORTING: Final = b"huiyao gateway report 1"
+LINKING: Final = b"huiyao personal link 1"
 CHECKING: Final = b"huiyao key check 1"
 
 
 class Keys:
     """What is derived from one server key; the key itself is not kept."""
 
-    def __init__(self, *, token_key: bytes, report_key: bytes, seal_key: bytes, check: str) -> None:
+    def __init__(
+        self, *, token_key: bytes, report_key: bytes, link_key: bytes, seal_key: bytes, check: str
+    ) -> None:
         self.token_key = token_key  # 32 bytes, for HMAC-SHA256
         self.report_key = report_key  # the same, for the addresses that gateways call
+        self.link_key = link_key  # the same, for personal links
         self.check = check  # tells a database's own key from another one; says nothing about the key
         self._cipher = AESGCM(seal_key)
 
@@ -42,6 +46,7 @@ class Keys:
         return cls(
             token_key=_derive(server_key, SIGNING, length=32),
             report_key=_derive(server_key, REPORTING, length=32),
+            link_key=_derive(server_key, LINKING, length=32),
             seal_key=_derive(server_key, SEALING, length=32),
             check=_derive(server_key, CHECKING, length=16).hex(),
         )

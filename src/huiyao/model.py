@@ -5,6 +5,7 @@ database (docs/decisions/0002-moments-are-milliseconds.md).
 """
 
 from enum import IntEnum, StrEnum
+from typing import Final
 
 import msgspec
 
@@ -26,6 +27,35 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     SKIPPED = "skipped"  # no longer true, not wanted or not possible when the sender looked
+
+
+class EventType(IntEnum):
+    """What an app is told of by callback (contract section 7)."""
+
+    TEST = 100  # of `huiyao callback test`: never stored
+    PUSHED = 101
+    READ = 102
+    ACCEPTED = 103
+    DECLINED = 104
+    REMINDED = 105
+    UPDATED = 106
+    CANCELLED = 107
+    FAILED = 108  # a delivery to a person, for good
+
+
+class EventState(StrEnum):
+    """How far an event has come (docs/callbacks.md). The last three are ends, unless it is replayed."""
+
+    PENDING = "pending"
+    SENDING = "sending"  # a request may have been written; its meeting's turn is leased
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # there was nobody to send it to any more
+
+
+class CallbackStyle(StrEnum):
+    PLATFORM = "platform"  # the open platform's own: signed with a token, encrypted with the appSecret
+    STANDARD = "standard"  # Standard Webhooks
 
 
 class MsgStatus(IntEnum):
@@ -130,6 +160,27 @@ class Attendee(msgspec.Struct, frozen=True, gc=False):
         return self.position >= 0 and self.removed_at is None
 
 
+class Card(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A meeting on one person's workbench, with how many of its listed attendees have answered what."""
+
+    meeting: Meeting
+    me: Attendee
+    accepted: int
+    declined: int
+    waiting: int  # unread or read
+
+
+class Engagement(msgspec.Struct, frozen=True, gc=False, order=True):
+    """A meeting in one person's calendar that has not been cancelled and that they are part of."""
+
+    uid: str
+    begin_at: int
+    end_at: int
+    meeting_id: int
+    organizer: bool
+    msg_status: int
+
+
 class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Work due at a moment, committed with the Change that caused it. `dedup_key` is unique in the organisation."""
 
@@ -156,6 +207,31 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     actor_uid: str
     kind: str
     change: str
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """One person's part in a meeting, without words."""
+
+    msg_status: int | None  # None: an organizer who is not on the list
+    remind: bool
+    card_removed: bool
+
+
+class Changed(msgspec.Struct, frozen=True, gc=False):
+    """An entry of history in the organisation's feed, and how things stand now, which may be later than the entry."""
+
+    id: int
+    meeting_id: int
+    kind: str
+    actor_uid: str
+    at: int
+    # The meeting now:
+    organizer_uid: str
+    push_status: int
+    sequence: int
+    begin_at: int
+    end_at: int
+    part: Part | None  # the actor's own now; None: they have been removed
 
 
 class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -210,6 +286,30 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str  # accepted, declined, or why it was ignored
 
 
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Something the app that made a meeting is told of by callback: a row of table `event`."""
+
+    org_id: int
+    id: int  # the wire's eventId; of one meeting in the order in which they happened
+    app_id: int
+    meeting_id: int
+    type: int
+    sequence: int  # the meeting's when it happened
+    uid: str  # "" where it is about the whole meeting
+    msg_status: int | None
+    reason: str  # of a delivery that failed
+    at: int
+    due_at: int  # pending: not before this, nor before its turn
+    give_up_at: int  # what has not been delivered by then fails
+    state: str = EventState.PENDING
+    attempt: int = 0  # requests begun; fences what comes back late
+    failures: int = 0  # in a row since it was queued; spaces the next
+    sent_at: int | None = None  # when the last request was begun
+    outcome: str = ""  # what the last request or look came to; "" before the first
+    log: str = "[]"  # JSON: the last requests (rules.callbacks.Attempt)
+    ended_at: int | None = None  # of delivered, failed and skipped
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     org_id: int
     uid: str
@@ -220,11 +320,68 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     locale: str = ""  # zh-CN, en or "" for the default
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One browser signed in as one person, or as the operator (org_id 0, uid ""); known by its secret's hash."""
+
+    org_id: int
+    hash: bytes  # SHA-256 of the cookie's secret, which is not stored
+    uid: str
+    app_id: int | None  # the app whose ticket it began with; meetings made in it are that app's
+    created_at: int
+    expires_at: int
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-time right to begin a session (contract section 6); known by its text's hash."""
+
+    org_id: int  # 0: the operator's
+    hash: bytes  # SHA-256 of the text, which is not stored
+    uid: str
+    app_id: int | None
+    created_at: int
+    expires_at: int
+
+
 class Org(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     name: str
     timezone: str = "Asia/Shanghai"
     closed: bool = False  # a closed directory answers 4500 to uids it does not know
+
+
+class Grant(StrEnum):
+    """An API permission that an app does not have unless it is granted (contract section 2)."""
+
+    CHANGES = "changes"
+    FREEBUSY = "freebusy"
+    TICKET = "ticket"
+
+
+# The calls that need no Grant, by the last part of their path: both generations' together.
+USUAL_CALLS: Final = (
+    "cancel",
+    "create",
+    "delete",
+    "detail",
+    "inbox",
+    "inboxread",
+    "list",
+    "read",
+    "remind",
+    "remindagain",
+    "respond",
+    "update",
+)
+
+
+class Callback(msgspec.Struct, frozen=True, kw_only=True):
+    """How an app's events are signed; where they go is App.callback_url."""
+
+    style: str
+    secret: bytes  # sealed: the token (platform) or whsec_… (standard)
+    old_secret: bytes | None = None  # the one before, good beside it until old_until
+    old_until: int | None = None
+    gone_at: int | None = None  # the receiver answered 410: nothing is sent until the URL is set again
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,9 +392,14 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     revoked_generation: int = 0  # tokens up to this generation are void
     disabled: bool = False
     callback_url: str = ""
+    callback: Callback | None = None  # None: it is told of nothing
     orgs: tuple[int, ...] = ()  # granted organisations
     default_org: int | None = None
     grants: frozenset[str] = frozenset()  # API permissions beyond the usual ones
+    ip_list: tuple[str, ...] = ()  # networks it may call from; empty: any
+    api_list: frozenset[str] = frozenset()  # of USUAL_CALLS those it may make; empty: all
+    rate: int = 0  # calls of one kind a second, of one process; 0: setting rate_per_second
+    quota: int = 0  # calls a day (UTC), of all processes together; 0: any number
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ TEST_PREFIX: Final = "HUIYAO_TEST_"  # the test suite's own variables, none of t
 TOML_NAME: Final = "huiyao.toml"
 SECRET: Final = frozenset({"key", "database_url", "sms_url"})  # names whose values are never shown
 SHORTEST_KEY: Final = 32
+_OWN_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
 SMS_SCHEMES: Final = ("log:", "kannel://", "aliyun://", "tencent://")
 
 
@@ -45,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Processes of one `serve`; more than one needs PostgreSQL.
     workers: Annotated[int, msgspec.Meta(ge=1, le=64, description="a number from 1 to 64")] = 1
 
-    # Whose X-Forwarded-Proto counts.
+    # Whose X-Forwarded-Proto and X-Forwarded-For count.
     trusted_proxies: Annotated[
         tuple[str, ...], msgspec.Meta(description="IP addresses or networks, such as 10.0.0.0/8")
     ] = ()
@@ -60,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_grace_seconds: Annotated[
         int, msgspec.Meta(ge=0, le=86_400, description="a number of seconds from 0 to 86400")
     ] = 300
+
+    # How long a browser stays signed in (contract section 6, ticket).
+    session_hours: Annotated[
+        int, msgspec.Meta(ge=1, le=720, description="a number of hours from 1 to 720")
+    ] = 12
 
     # A larger request body is answered with HTTP 413.
     max_body_bytes: Annotated[
@@ -81,6 +87,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, msgspec.Meta(ge=1, le=1_000_000, description="a number from 1 to 1000000")
     ] = 2000
 
+    # Calls of one kind a second that one process takes from an app that has no rate of its own; 0: any number.
+    rate_per_second: Annotated[
+        int, msgspec.Meta(ge=0, le=1_000_000, description="a number from 0 to 1000000")
+    ] = 0
+
     # The SMS gateway; `log:` sends nothing (docs/sms.md).
     sms_url: Annotated[
         str,
@@ -92,12 +103,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         20
     )
 
+    # Whether texts carry a personal link, if public_url leaves it room; a short one then takes two parts.
+    sms_link: Annotated[bool, msgspec.Meta(description="true or false")] = True
+
     # How long to wait for a receipt where a gateway gave no answer, before the one repeat.
     sms_wait_seconds: Annotated[
         int, msgspec.Meta(ge=1, le=3600, description="a number of seconds from 1 to 3600")
     ] = 60
 
-    # How long deliveries that have ended are kept.
+    # Private networks to which callbacks may go; everything that is not public is refused otherwise.
+    callback_private: Annotated[
+        tuple[str, ...], msgspec.Meta(description="IP addresses or networks, such as 10.20.0.0/16")
+    ] = ()
+
+    # How long deliveries and events that have ended are kept.
     delivery_days: Annotated[
         int, msgspec.Meta(ge=1, le=3650, description="a number of days from 1 to 3650")
     ] = 30
@@ -120,6 +139,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def database_file(self) -> Path:
         """The SQLite file; only where `embedded`."""
         return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def own_address(self) -> str:
+        """Where this machine itself finds the server, without a slash at its end."""
+        host = _OWN_HOST.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """Where people and programs find the server, as far as it knows, without a slash at its end."""
+        return self.public_url.rstrip("/") or self.own_address
 
 
 FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Settings)}
@@ -164,7 +194,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
             continue
         name = variable.removeprefix(PREFIX).lower()
         value: object = text
-        if name == "trusted_proxies":
+        if name in ("trusted_proxies", "callback_private"):
             value = [one.strip() for one in text.split(",") if one.strip()]
         found[name] = _checked(name, value, source=f"the environment ({variable})", lax=True)
     return found
@@ -205,7 +235,7 @@ def _check_form(name: str, value: object) -> None:
             raise ValueError(name)
     elif name == "sms_url" and not str(value).startswith(SMS_SCHEMES):
         raise ValueError(name)
-    elif name == "trusted_proxies" and isinstance(value, tuple):
+    elif name in ("trusted_proxies", "callback_private") and isinstance(value, tuple):
         for one in value:
             ip_network(one, strict=False)
 

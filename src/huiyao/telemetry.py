@@ -74,6 +74,20 @@ CIRCUIT_OPEN = Gauge(
     ["channel"],
     multiprocess_mode="livemax",
 )
+EVENTS = Counter(
+    "huiyao_events",
+    "What became of events for apps: delivered, failed, skipped; pending: to be tried again.",
+    ["type", "state", "outcome"],
+)
+CALLBACK_CIRCUIT_OPEN = Gauge(
+    "huiyao_callback_circuit_open",
+    "1 while an app's receiver is down and left in peace.",
+    ["app_id"],
+    multiprocess_mode="livemax",
+)
+LIVE_STREAMS = Gauge(
+    "huiyao_live_streams", "Pages that are open and told of news.", multiprocess_mode="livesum"
+)
 INBOUND = Counter("huiyao_inbound_texts", "Texts that came in, by what became of them.", ["outcome"])
 DISPATCH_FAILURES = Counter(
     "huiyao_dispatch_failures", "Rounds of a dispatcher or sender that failed and were tried again."

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from huiyao.client import Huiyao
+
 T = TypeVar("T")
 
 DEADLINE_SECONDS = 30.0
@@ -248,6 +250,11 @@ class Installation:
         self._closing.callback(client.close)
         client.get_token()
         return client
+
+    def huiyao(self, server: Server) -> Huiyao:
+        """The same app through the library: where a test is not about what stands on the wire."""
+        http = self._closing.enter_context(httpx.Client(trust_env=False))
+        return Huiyao(f"{server.address}/openapi/", app_id=self.app_id, app_secret=self.app_secret, http=http)
 
     def close(self) -> None:
         self._closing.close()

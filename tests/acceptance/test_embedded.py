@@ -2,31 +2,43 @@
 
 import json
 import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from huiyao.client import Invitee, MsgStatus, Person, PushStatus
+from huiyao.client.errors import MeetingCancelled
 from tests.acceptance.process import Installation, eventually, free_port
 
 
 def test_an_invitation_goes_its_way_from_create_to_cancel(embedded: Installation) -> None:
     server = embedded.serve()
-    client = embedded.client(server)
-    meeting = client.create("u1", "u2", "u3")
-    eventually(lambda: client.inbox("u2") == [(meeting, "invited")], what="the invitation")
-    client.do("read", "u2", meetingInviteId=meeting)
-    client.do("respond", "u2", meetingInviteId=meeting, msgStatus=2, reply="好的")
-    seen = client.do("detail", "u3", meetingInviteId=meeting)
-    assert seen["pushStatus"] == 1
-    assert [(one["uid"], one["msgStatus"]) for one in seen["detail"]["members"]] == [("u2", 2), ("u3", 0)]
-    moved = seen["detail"] | {"beginTime": 4_000_000_060_000}
-    client.do("update", "u1", meetingInviteId=meeting, requesterName="u1", detail=moved)
-    eventually(lambda: client.inbox("u2")[1:] == [(meeting, "updated")], what="the change")
-    client.do("cancel", "u1", meetingInviteId=meeting)
-    eventually(lambda: client.inbox("u3")[2:] == [(meeting, "cancelled")], what="the cancellation")
-    assert client.do("detail", "u2", meetingInviteId=meeting)["pushStatus"] == 2
-    assert client.call("respond", "u2", meetingInviteId=meeting, msgStatus=3)["status"] == 4603
+    huiyao = embedded.huiyao(server)
+    creator, first, second = huiyao.person("u1", name="王芳"), huiyao.person("u2"), huiyao.person("u3")
+    begin = datetime(2096, 10, 2, 8, tzinfo=UTC)
+    members = [Invitee("u2", "李强"), Invitee("u3", "张敏")]
+    meeting = creator.create(content="预算", begin=begin, end=begin + timedelta(hours=1), members=members)
+    eventually(lambda: kinds(first) == ["invited"], what="the invitation")
+    first.read(meeting)
+    first.respond(meeting, MsgStatus.ACCEPTED, reply="好的")
+    seen = second.detail(meeting)
+    assert seen.push_status == PushStatus.PUSHED
+    assert [one.msg_status for one in seen.members] == [MsgStatus.ACCEPTED, MsgStatus.UNREAD]
+    creator.update(seen, begin=begin + timedelta(minutes=1))
+    eventually(lambda: kinds(first) == ["invited", "updated"], what="the change")
+    assert [one.msg_status for one in second.detail(meeting).members] == [MsgStatus.UNREAD] * 2
+    creator.cancel(meeting)
+    eventually(lambda: kinds(second) == ["invited", "updated", "cancelled"], what="the cancellation")
+    assert first.detail(meeting).push_status == PushStatus.CANCELLED
+    with pytest.raises(MeetingCancelled):
+        first.respond(meeting, MsgStatus.DECLINED)
     assert server.stop() == 0
+
+
+def kinds(person: Person) -> list[str]:
+    """Of the messages in the inbox, oldest first."""
+    return [message.kind for message in person.inbox().messages]
 
 
 def test_a_second_serve_on_the_same_file_is_refused(embedded: Installation) -> None:

@@ -114,10 +114,15 @@ def through_slow(embedded: Installation, slow: SlowGateway) -> Texts:
 
 
 @kannels
-@pytest.mark.parametrize(("content", "parts"), [("预算", 1), (LONG, 3)], ids=["one-part", "three-parts"])
+@pytest.mark.parametrize(
+    ("content", "link", "parts"),
+    [("预算", False, 1), ("预算", True, 2), (LONG, True, 3)],
+    ids=["one-part", "two-parts-with-a-link", "three-parts"],
+)
 def test_a_text_arrives_to_the_letter_and_is_delivered(
-    through_kannel: Texts, kannel: Kannel, content: str, parts: int
+    through_kannel: Texts, kannel: Kannel, content: str, link: bool, parts: int
 ) -> None:
+    through_kannel.installation.settings["sms_link"] = str(link)
     server, client = through_kannel.serve()
     client.create("boss", "ann", "bob", content=content, address="三楼", remindType=1)
     for uid, number, hint in (("ann", ANN, "回复1确定，2拒绝"), ("bob", BOB, "Reply 1 to accept")):
@@ -126,6 +131,7 @@ def test_a_text_arrives_to_the_letter_and_is_delivered(
         eventually(lambda number=number, text=text: kannel.texts(number) == [text], what="the text, whole")  # type: ignore[misc]
         assert content[:12] in text
         assert hint in text
+        assert (f"{server.address}/i/" in text) is link
         if uid == "ann":
             assert sms.parts(text) == parts
     says_nothing_private(server, content[:4])

@@ -63,7 +63,10 @@ def near(field: Field[Any]) -> st.SearchStrategy[Any]:
         numbers = st.sampled_from(edges) | st.integers(low, high)
         return numbers | numbers.map(str) | numbers.map(float) | numbers.map(lambda number: f" +{number} ")
     return st.sampled_from(
-        ["true", "FALSE", "none", "0", 1, 0, [], {}, [{}], [None], "AAAAAAAAAAAAAAAAAAAAAA"]
+        [
+            *("true", "FALSE", "none", "created", "0", 1, 0, [], {}, [{}], [None]),
+            *("AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAE"),
+        ]
     )
 
 

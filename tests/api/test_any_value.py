@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from huiyao import errors
-from huiyao.openapi import meeting, workbench
+from huiyao.model import Grant
+from huiyao.openapi import meeting, personal, workbench
 from huiyao.openapi.call import Call
 from huiyao.wire import body
 from tests.api.forms import ANY_JSON, changed, near, paths
 from tests.api.world import NOW, World, creation, detail_of, members, refusal
 
-CALLS = (*workbench.calls(10_000), *meeting.calls(10_000))
+CALLS = (*workbench.calls(10_000), *personal.calls(""), *meeting.calls(10_000))
 WITH_BODY = [call for call in CALLS if call.body]
 CONTEXT = {"uid": "u1", "name": "B"}
 some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -55,7 +56,10 @@ class Kept:
 
 
 @pytest.fixture
-def kept(here: World, monkeypatch: pytest.MonkeyPatch) -> Kept:
+async def kept(here: World, monkeypatch: pytest.MonkeyPatch) -> Kept:
+    """Its app may make every call."""
+    await here.add_app(8, grants=frozenset(Grant))
+    here.token = await here.get_token(8)
     return Kept(here, monkeypatch)
 
 

@@ -10,13 +10,14 @@ import pytest
 from openapi_spec_validator import validate
 
 from huiyao import errors
-from huiyao.openapi import meeting, token, workbench
+from huiyao.model import Grant
+from huiyao.openapi import meeting, personal, token, workbench
 from huiyao.openapi.call import Call, Style
 from huiyao.openapi.document import document
 from huiyao.wire import body
-from tests.api.world import World, creation, data, detail_of
+from tests.api.world import HOUR, NOW, World, creation, data, detail_of
 
-CALLS = (*token.CALLS, *workbench.calls(10_000), *meeting.calls(10_000))
+CALLS = (*token.CALLS, *workbench.calls(10_000), *personal.calls(""), *meeting.calls(10_000))
 DOCUMENT: dict[str, Any] = json.loads(document(CALLS, public_url="https://huiyao.example/"))
 WITH_BODY = [call for call in CALLS if call.body]
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def test_it_is_valid_openapi_3_1() -> None:
 
 def test_it_has_every_call_of_the_table_and_names_the_public_address() -> None:
     assert set(DOCUMENT["paths"]) == {call.path for call in CALLS}
-    assert len(CALLS) == 17
+    assert len(CALLS) == 21
     assert DOCUMENT["servers"] == [{"url": "https://huiyao.example"}]
 
 
@@ -68,7 +69,10 @@ def test_the_examples_of_answers_are_as_the_schema_says(call: Call) -> None:
 
 
 async def test_what_the_server_answers_is_as_the_schema_says(here: World) -> None:
+    await here.add_app(8, grants=frozenset(Grant))
+    here.token = await here.get_token(8)
     one = {"requesterUid": "boss", "meetingInviteId": await here.create()}
+    await here.create()
     await here.dispatch()
     prefix = "/openapi/workbench/meetinginvite/"
     for name, sent in (
@@ -79,6 +83,11 @@ async def test_what_the_server_answers_is_as_the_schema_says(here: World) -> Non
         ("remind", one | {"remind": True}),
         ("remindagain", one),
         ("inbox", {"requesterUid": "a"}),
+        ("list", {"requesterUid": "a", "size": 1}),
+        ("list", {"requesterUid": "boss"}),
+        ("freebusy", {"requesterUid": "c", "uids": ["a", "b"], "beginTime": NOW, "endTime": NOW + 5 * HOUR}),
+        ("changes", {"requesterUid": "a"}),
+        ("ticket", {"requesterUid": "a"}),
         ("update", one | {"detail": detail_of()}),
         ("cancel", one),
         ("delete", one),
@@ -125,6 +134,14 @@ def test_calls_of_the_later_generation_ask_for_their_headers() -> None:
         expected |= {"name"} if call.name == "meeting/create" else set()
         expected |= {"meetingId"} if call.query else set()
         assert required == expected, call.name
+
+
+def test_a_call_that_needs_a_permission_says_so() -> None:
+    for call in CALLS:
+        operation = DOCUMENT["paths"][call.path][call.method.lower()]
+        examples = operation["responses"]["200"]["content"]["application/json"]["examples"]
+        assert ("Forbidden" in examples) == (call.style is not Style.TOKEN), call.name
+        assert not call.grant or f"API permission {call.grant}" in operation["description"]
 
 
 def test_the_platforms_page_and_the_table_name_the_same_five_calls() -> None:

@@ -108,7 +108,7 @@ async def test_any_content_type_is_accepted(here: World, content_type: str | Non
 
 
 @pytest.mark.parametrize(
-    "path", ["", "token", "token/get/", "workbench/meetinginvite/list", "x" * 5000, "meeting/%00"]
+    "path", ["", "token", "token/get/", "workbench/meetinginvite/lists", "x" * 5000, "meeting/%00"]
 )
 async def test_an_unknown_path_is_404_with_the_envelope(here: World, path: str) -> None:
     answer = await here.post(path, {})

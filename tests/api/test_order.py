@@ -6,9 +6,10 @@ Each step takes one fault away, and the next code shows.
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from huiyao.model import Person
+from huiyao.model import Grant, Person
 from tests.api.world import ORG, World, creation, refusal
 
 BIG = 4096
@@ -27,6 +28,10 @@ WITH_HEADER: list[tuple[str, int]] = [
     ("method", 4010),
     ("token present", 4008),
     ("token genuine", 4002),
+    ("address", 4014),
+    ("permission", 4013),
+    ("rate", 4006),
+    ("quota", 4006),
     ("organisation", 4016),
     ("body present", 4012),
     ("body JSON", 4600),
@@ -37,11 +42,11 @@ WITH_HEADER: list[tuple[str, int]] = [
 ]
 # Without the header, the body is read before the organisation is decided.
 WITHOUT_HEADER = [
-    *WITH_HEADER[:5],
+    *WITH_HEADER[:9],
     ("body present", 4012),
     ("body JSON", 4600),
     ("organisation", 4016),
-    *WITH_HEADER[8:],
+    *WITH_HEADER[12:],
 ]
 
 
@@ -67,8 +72,22 @@ def raw(right: set[str], *, org_in_body: bool) -> bytes:
     return b'{%b"requesterUid":"%b","meetingInviteId":%b}' % (org_field, requester, meeting) + filler
 
 
-async def answer(world: World, right: set[str], *, header: bool) -> tuple[int, int]:
-    """HTTP status and code."""
+async def allow(world: World, right: set[str]) -> None:
+    """Let the app do what is right already, and no more."""
+    app = await world.storage.app(8)
+    assert app
+    changed = msgspec.structs.replace(
+        app,
+        ip_list=() if "address" in right else ("198.51.100.0/24",),
+        api_list=frozenset({"detail"}) if "permission" in right else frozenset({"create"}),
+        rate=0 if "rate" in right else 1,
+        quota=0 if "quota" in right else 1,
+    )
+    await world.storage.put_app(changed)
+
+
+async def answer(world: World, right: set[str], *, header: bool) -> tuple[int, int, str]:
+    """HTTP status, code and message."""
     headers = {"X-Forwarded-Proto": "https"} if "https" in right else {}
     if header:
         headers["orgId"] = str(ORG + 2) if "organisation" in right else "1"
@@ -82,7 +101,7 @@ async def answer(world: World, right: set[str], *, header: bool) -> tuple[int, i
         content=raw(right, org_in_body=not header),
         headers=headers,
     )
-    return response.status_code, response.json()["status"]
+    return response.status_code, response.json()["status"], response.json()["message"]
 
 
 @pytest.fixture
@@ -96,20 +115,27 @@ async def strict(here: World) -> World:
 
 
 @pytest.mark.parametrize("header", [True, False], ids=["orgId in the header", "orgId in the body"])
-async def test_the_first_check_that_fails_answers(strict: World, header: bool) -> None:
+async def test_the_first_check_that_fails_answers(
+    strict: World, header: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huiyao.service.access.REMEMBER_SECONDS", 0)
+    await strict.storage.lease_quota(8, day=strict.clock.now() // 86_400_000, want=1, quota=1)
     seen = []
     for right, code, name in steps(WITH_HEADER if header else WITHOUT_HEADER):
-        http_status, status = await answer(strict, right, header=header)
+        await allow(strict, right)
+        await answer(strict, right, header=header)  # the one call that the rate allows
+        http_status, status, message = await answer(strict, right, header=header)
         assert (name, status) == (name, code)
         assert http_status == (413 if name == "size" else 200)
+        assert ("今日" in message) == (name == "quota"), "the rate comes before the day's quota"
         seen.append(status)
-    assert len(seen) == 12
+    assert len(seen) == 16
 
 
 async def test_a_token_expired_or_superseded_comes_where_a_forged_one_does(strict: World) -> None:
     strict.clock.at += 40 * 86_400_000
     right = {"size", "https", "method", "token present", "token genuine"}
-    assert await answer(strict, right, header=True) == (200, 4003)
+    assert (await answer(strict, right, header=True))[:2] == (200, 4003)
 
 
 async def test_the_requester_is_looked_up_before_the_members(strict: World) -> None:
@@ -118,6 +144,17 @@ async def test_the_requester_is_looked_up_before_the_members(strict: World) -> N
     assert refusal(answered) == (4500, "用户不存在: stranger")
     answered = await strict.call("create", creation(uid="known"), headers=https)
     assert refusal(answered) == (4500, "用户不存在: a")
+
+
+async def test_a_missing_permission_comes_after_the_token_and_before_the_organisation(here: World) -> None:
+    nowhere = {"orgId": "1"}
+    assert refusal(await here.call("ticket", b"", token="forged", headers=nowhere))[0] == 4002
+    assert refusal(await here.call("ticket", b"", headers=nowhere))[0] == 4013
+    assert refusal(await here.call("ticket", b""))[0] == 4013
+    await here.add_app(8, grants=frozenset({Grant.TICKET}))
+    here.token = await here.get_token(8)
+    assert refusal(await here.call("ticket", b"", headers=nowhere))[0] == 4016
+    assert refusal(await here.call("ticket", b""))[0] == 4012
 
 
 @pytest.mark.parametrize(

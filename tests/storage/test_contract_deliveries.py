@@ -1,5 +1,6 @@
 """The contract of deliveries, on both databases: how they are taken, acknowledged, leased, rescued and queued again."""
 
+import functools
 from typing import Any
 
 import msgspec
@@ -361,12 +362,26 @@ async def test_deliveries_are_listed_newest_first_by_whatever_matters(node: Node
     newest = [nudged.id, *(one.id for one in reversed(made))]
     assert await found() == newest
     assert await found(limit=2) == newest[:2]
+    assert await found(below=newest[1], limit=2) == newest[2:4]
+    assert await found(below=newest[-1]) == []
     assert await found(org_id=ORG.id + 1) == []
     assert await found(org_id=ORG.id, state="skipped") == [made[0].id]
     assert await found(kind=Kind.NUDGED) == [nudged.id]
     assert await found(meeting_id=made[3].meeting_id) == [nudged.id, made[3].id]
     assert await found(uid="p2", channel="sms", state="pending") == [made[2].id]
     assert await found(channel="mail") == []
+
+
+async def test_the_last_outcomes_are_those_of_what_ended_last(node: Node) -> None:
+    made = await texts_due(node, 4)
+    ends = [
+        functools.partial(deliver.skip, reason="over", now=NOW + 2),
+        functools.partial(deliver.fail, reason="timeout", now=NOW + 3),
+        functools.partial(deliver.fail, reason="timeout", now=NOW + 1),
+    ]
+    await node.storage.amend_deliveries([(ORG.id, one.id, end) for one, end in zip(made, ends, strict=False)])
+    assert await node.storage.last_outcomes(limit=9) == ["failed", "skipped", "failed"]
+    assert await node.storage.last_outcomes(limit=2) == ["failed", "skipped"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from huiyao.errors import OperatorError
-from huiyao.model import App, Generation, MsgStatus, Org, Person
+from huiyao.model import App, Generation, MsgStatus, Org, Person, Session, Ticket
 from huiyao.rules import commands
 from huiyao.service import meetings
 from huiyao.storage import migrate
@@ -61,6 +61,22 @@ async def test_marking_as_read_reaches_that_message_and_those_before_it(node: No
     assert (await node.storage.inbox(ORG.id, "bob", after=None, size=1)).unread == 3
 
 
+async def test_marking_a_meeting_as_read_reaches_all_this_person_was_told_of_it_and_nothing_else(
+    node: Node,
+) -> None:
+    meeting_id = await node.create("ann", "bob")
+    other = await node.create("ann")
+    await node.expand_all()
+    await node.update(meeting_id, "ann", "bob", address="hall")
+    await node.expand_all()
+    assert await node.storage.mark_meeting_read(ORG.id + 1, "ann", meeting_id, now=NOW + 5) == 0
+    assert await node.storage.mark_meeting_read(ORG.id, "ann", meeting_id, now=NOW + 5) == 2
+    assert await node.storage.mark_meeting_read(ORG.id, "ann", meeting_id, now=NOW + 9) == 0
+    read = {(one.meeting_id, one.read_at) for one in await node.inbox("ann")}
+    assert read == {(meeting_id, NOW + 5), (other, None)}
+    assert (await node.storage.inbox(ORG.id, "bob", after=None, size=1)).unread == 2
+
+
 async def test_nobody_marks_another_persons_message(node: Node) -> None:
     await node.create("ann", "bob")
     await node.expand_all()
@@ -97,6 +113,25 @@ async def test_an_erased_person_leaves_only_a_mark_without_a_name(node: Node, ur
     found = await node.storage.meeting(ORG.id, meeting_id, BOSS)
     assert found
     assert found[0].organizer_name == "-"
+
+
+async def test_an_erased_person_is_signed_out_and_found_no_more(node: Node, url: str) -> None:
+    await node.people("ann", "bob")
+    for uid in ("ann", "bob"):
+        session = Session(
+            org_id=ORG.id, hash=uid.encode(), uid=uid, app_id=None, created_at=NOW, expires_at=NOW + 9
+        )
+        assert await node.storage.open_session(session, None)
+        ticket = Ticket(org_id=ORG.id, hash=b"t", uid=uid, app_id=None, created_at=NOW, expires_at=NOW + 9)
+        await node.storage.put_ticket(msgspec.structs.replace(ticket, hash=uid.encode()))
+    mine = await node.create("ann", "bob")
+    assert await node.storage.erase_person(ORG.id, "ann")
+    assert await fetch(url, "SELECT uid FROM session") == [("bob",)]
+    assert await fetch(url, "SELECT uid FROM ticket") == [("bob",)]
+    found = await node.storage.search_people(ORG.id, ["name"], mobile=None, after_uid="", size=9)
+    assert [one.uid for one in found] == ["bob", BOSS]
+    names = await fetch(url, f"SELECT uid, name FROM attendee WHERE meeting_id = {mine} ORDER BY uid")
+    assert names == [("ann", "-"), ("bob", "name of bob"), (BOSS, "name of boss")]
 
 
 async def test_organisations_are_kept_and_replaced(node: Node) -> None:

@@ -71,6 +71,7 @@ async def test_it_sees_the_delivery_the_meeting_the_attendee_and_the_person(node
     whole = await node.storage.meeting(ORG.id, meeting_id, "ann")
     assert (seen.meeting, seen.me) == whole
     assert seen.me.msg_status == MsgStatus.ACCEPTED
+    assert await node.storage.linked(ORG.id, meeting_id, seen.link_id) == whole
     assert [seen.delivery] == await node.deliveries("ann")
     assert (seen.known, seen.mobile, seen.timezone, seen.locale) == (
         True,

@@ -211,7 +211,7 @@ async def test_two_nodes_that_learn_the_same_people_in_opposite_orders_do_not_de
     postgres_url: str,
 ) -> None:
     uids = [f"p{number:02}" for number in range(40)]
-    middle = f"INSERT INTO person VALUES ({ORG.id}, 'p20', 'x', '', '', '', '')"
+    middle = f"INSERT INTO person VALUES ({ORG.id}, 'p20', 'x', '', '', '', '', '')"
     async with open_nodes(postgres_url, 2) as (one, two):
         with capture_logs() as logs:
             async with held(postgres_url, middle) as other:
@@ -286,7 +286,7 @@ async def test_a_cursor_never_steps_over_a_message_that_is_committed_late(postgr
 async def test_a_reader_of_all_that_is_committed_would_step_over_it(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "_BEHIND", inbox._BEHIND.replace(inbox._SETTLED, "true"))
+    monkeypatch.setattr(inbox, "_BEHIND", inbox._BEHIND.replace(inbox.SETTLED, "true"))
     assert await seen_by_a_reader_while_a_commit_is_late(postgres_url) == [Kind.INVITED]
 
 

@@ -1,6 +1,7 @@
 """Migrations arrive at what the schema describes, and a wrong version is refused in one sentence."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -15,12 +16,14 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from huiyao.errors import OperatorError
+from huiyao.pinyin import search_text
 from huiyao.storage import migrate
 from huiyao.storage.migrations import runner
 from huiyao.storage.schema import metadata
 from huiyao.storage.sqlite.expand import _NOTICE, TELL
 from huiyao.storage.sqlite.writer import connect
 from tests.storage.postgres import Databases
+from tests.storage.rows import fetch
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -57,6 +60,22 @@ async def test_on_postgresql_migrated_equals_the_description(postgres_url: str) 
     await engine.dispose()
 
 
+BEFORE_THE_WORKBENCH = (
+    "INSERT INTO attendee VALUES (1, 5, 'ann', '曾芳', 0, 0, 0, 1, '', NULL, NULL, NULL, NULL, 1, 0, NULL, 1)",
+    "INSERT INTO attendee VALUES (1, 5, 'bob', 'Bob', 1, 0, 0, 1, '', NULL, NULL, NULL, NULL, 1, 0, NULL, 0)",
+    "INSERT INTO person VALUES (1, 'ann', '曾芳', '+8613800138000', '', '', '')",
+)
+
+
+def check_workbench(attendees: Sequence[Any], people: Sequence[Any]) -> None:
+    """What the migration made of those rows."""
+    assert [tuple(row[:5]) for row in attendees] == [("ann", "曾芳", 1, 1, 2), ("bob", "Bob", 0, 1, 2)]
+    links = {row[5] for row in attendees}
+    assert len(links) == 2
+    assert all(1 << 40 < link_id < 1 << 63 for link_id in links)
+    assert [tuple(row) for row in people] == [("ann", "+8613800138000", search_text("ann", "曾芳"))]
+
+
 def test_what_was_in_a_first_database_is_there_after_its_migration(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/first.db"
     engine = create_engine(url)
@@ -72,6 +91,7 @@ def test_what_was_in_a_first_database_is_there_after_its_migration(tmp_path: Pat
             "INSERT INTO message VALUES (1, 'ann', 2, 9, 5, 'invited', '0', 0, '{}', 1, NULL)",
             "INSERT INTO message VALUES (1, 'bob', 1, 8, 5, 'invited', '0', 0, '{}', 1, 3)",
             "INSERT INTO task VALUES (1, 4, 1, 'remind', 5, 0, 'remind:5', '', 0, '', '')",
+            *BEFORE_THE_WORKBENCH,
         ):
             connection.exec_driver_sql(statement)
     engine.dispose()
@@ -81,6 +101,41 @@ def test_what_was_in_a_first_database_is_there_after_its_migration(tmp_path: Pat
         assert found == [("bob", 8, 3, "{}"), ("ann", 9, None, "{}")]
         assert file.execute("SELECT dedup_key, attempt FROM task").fetchall() == [("remind:5", 0)]
         assert file.execute("PRAGMA foreign_key_check").fetchall() == []
+        check_workbench(
+            file.execute("SELECT uid, name, quiet, begin_at, end_at, link_id FROM attendee").fetchall(),
+            file.execute("SELECT uid, mobile, search FROM person").fetchall(),
+        )
+
+
+@pytest.mark.postgres
+async def test_on_postgresql_a_database_without_workbench_gets_what_it_needs(
+    postgres_server: Databases,
+) -> None:
+    url = postgres_server.create(empty=True)
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
+
+    def to_the_second(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(runner.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+
+    async with engine.begin() as second:
+        await second.run_sync(to_the_second)
+        for statement in (
+            "INSERT INTO org VALUES (1, 'org', 'UTC', 0)",
+            "INSERT INTO meeting VALUES"
+            " (1, 5, 7, 'boss', 'b', 'talk', '', 1, 2, 0, 0, 0, 0, 0, 'i', 0, 0, 0, NULL, NULL, 1)",
+            *BEFORE_THE_WORKBENCH,
+        ):
+            await second.exec_driver_sql(statement)
+    await engine.dispose()
+    await asyncio.get_running_loop().run_in_executor(None, migrate.upgrade, url)
+    check_workbench(
+        await fetch(url, "SELECT uid, name, quiet, begin_at, end_at, link_id FROM attendee ORDER BY uid"),
+        await fetch(url, "SELECT uid, mobile, search FROM person ORDER BY uid"),
+    )
+    postgres_server.drop(url)
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:

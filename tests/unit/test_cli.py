@@ -149,11 +149,88 @@ def test_an_app_is_changed_where_it_is_told_to_be(huiyao: Shell) -> None:
         "default_org": 2,
         "disabled": False,
         "callback_url": "https://example.com/hook",
+        "callback_style": "platform",
+        "callback_gone_at": None,
+        "grants": [],
+        "ip_list": [],
+        "api_list": [],
+        "rate": 0,
+        "quota": 0,
     }
     assert huiyao("app", "set", app_id, "--org", "1").code == 0
     assert only_app(huiyao)["default_org"] == 1
     assert "not granted" in huiyao("app", "set", app_id, "--default-org", "2").err
     assert "callback URL" in huiyao("app", "set", app_id, "--callback", "example.com").err
+
+
+def test_an_app_is_given_limits_and_loses_them(huiyao: Shell) -> None:
+    app_id, _ = huiyao.app()
+
+    def change(*options: str) -> list[Any]:
+        assert huiyao("app", "set", app_id, *options).code == 0
+        return [only_app(huiyao)[name] for name in ("ip_list", "api_list", "rate", "quota")]
+
+    networks = ["203.0.113.0/24", "192.0.2.7/32", "2001:db8::/32", "198.51.100.0/24"]
+    assert change(
+        *("--ip", "203.0.113.9/24,192.0.2.7", "--ip", "2001:DB8::/32", "--ip", "::ffff:198.51.100.0/120"),
+        *(
+            "--ip",
+            "203.0.113.0/24",
+            "--api",
+            "detail",
+            "--api",
+            "create",
+            "--rate",
+            "50",
+            "--quota",
+            "100000",
+        ),
+    ) == [networks, ["create", "detail"], 50, 100_000]
+    assert change("--name", "HR") == [networks, ["create", "detail"], 50, 100_000]
+    shown = huiyao("app", "list").out  # a narrow screen breaks the column
+    assert all(one in shown for one in ("4 IP,2", "API,50/s,100000/day")), shown
+    assert change("--no-ip", "--no-api", "--rate", "0", "--quota", "0") == [[], [], 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--ip", "localhost"), 1, "'localhost' is no IP address or network"),
+        (("--ip", "203.0.113.0/33"), 1, "is no IP address or network"),
+        (("--ip", ""), 1, "'' is no IP address or network"),
+        (("--api", "ticket"), 1, "'ticket' is no call that every app may make; there are cancel, create,"),
+        (("--rate", "-1"), 1, "A rate is a number from 0 to 1000000, not -1."),
+        (("--quota", "9999999999999"), 1, "A daily quota is a number from 0 to"),
+        (("--rate", "many"), 2, "Error"),
+        (("--ip", "192.0.2.7", "--no-ip"), 2, "exclude each other"),
+        (("--api", "create", "--no-api"), 2, "exclude each other"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_refused(
+    huiyao: Shell, options: tuple[str, ...], code: int, sentence: str
+) -> None:
+    app_id, _ = huiyao.app()
+    before = only_app(huiyao)
+    refused = huiyao("app", "set", app_id, "--name", "other", *options)
+    assert (refused.code, refused.out) == (code, "")
+    assert sentence in refused.err.replace("\n", " ")
+    assert only_app(huiyao) == before
+
+
+def test_an_app_is_given_api_permissions_and_loses_them(huiyao: Shell) -> None:
+    app_id, _ = huiyao.app()
+    assert huiyao("app", "set", app_id, "--grant", "ticket", "--grant", "freebusy").code == 0
+    assert huiyao("app", "set", app_id, "--name", "HR").code == 0
+    assert only_app(huiyao)["grants"] == ["freebusy", "ticket"]
+    assert "freebusy,ticket" in huiyao("app", "list").out
+    assert huiyao("app", "set", app_id, "--grant", "changes", "--ungrant", "ticket").code == 0
+    assert only_app(huiyao)["grants"] == ["changes", "freebusy"]
+    for option in ("--grant", "--ungrant"):
+        refused = huiyao("app", "set", app_id, option, "tickets")
+        assert (refused.code, refused.err.count("\n")) == (1, 1)
+        assert "'tickets' is no API permission; there are changes, freebusy, ticket." in refused.err
+    assert huiyao("app", "set", app_id, "--grant", "ticket", "--ungrant", "ticket").code == 1
+    assert only_app(huiyao)["grants"] == ["changes", "freebusy"]
 
 
 def test_an_app_is_disabled_and_enabled_again(huiyao: Shell) -> None:
@@ -266,6 +343,24 @@ def test_the_address_for_answers_needs_to_be_known_and_holds_a_key(
         r"https://huiyao\.example/base/sms/kannel/inbound\?key=[\w-]{22}&from=%p&text=%b&charset=%C\n",
         address,
     )
+
+
+def test_the_operators_link_leads_to_where_the_server_is_found(
+    huiyao: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huiyao.app()
+    shown = huiyao("admin", "link")
+    ticket = r"0-[A-Za-z0-9_-]{43}"
+    assert re.fullmatch(
+        rf"http://127\.0\.0\.1:8080/admin/enter\?ticket={ticket}\nGood once, within 10 minutes\.\n", shown.out
+    )
+    elsewhere = huiyao("admin", "link", "--host", "0.0.0.0", "--port", "9090", "--json").json
+    assert elsewhere["url"].startswith("http://127.0.0.1:9090/admin/enter?ticket=0-")
+    monkeypatch.setenv("HUIYAO_PUBLIC_URL", "https://huiyao.example/base/")
+    public = huiyao("admin", "link", "--json").json
+    assert public["expires_in"] == 600
+    assert re.fullmatch(rf"https://huiyao\.example/base/admin/enter\?ticket={ticket}", public["url"])
+    assert public["url"][-43:] != elsewhere["url"][-43:]
 
 
 def test_a_wrong_setting_is_one_line(huiyao: Shell, tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def sight(
         delivery=delivery(kind, **fields),
         meeting=msgspec.structs.replace(MEETING, **(meeting or {})),
         me=msgspec.structs.replace(ANN, **((REMOVED if kind == Kind.REMOVED else {}) | (me or {}))),
+        link_id=77,
         known=True,
         mobile="+8613800138000",
         timezone="Asia/Shanghai",

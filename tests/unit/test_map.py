@@ -55,6 +55,12 @@ def test_a_module_imports_only_what_stands_below_it_on_the_map(path: Path) -> No
     assert not above, f"{own} imports {above} from above it"
 
 
+@pytest.mark.parametrize("path", sorted((SOURCE / "client").glob("*.py")), ids=lambda path: path.name)
+def test_the_client_shares_nothing_with_the_server(path: Path) -> None:
+    assert the_map("README.md")[0] == "client", "where it stands, nothing may import it"
+    assert imported(path) <= {"client"}
+
+
 def test_the_rules_touch_no_database_and_no_clock() -> None:
     banned = {"asyncio", "datetime", "time", "sqlite3", "asyncpg", "random", "os", "structlog"}
     for path in (SOURCE / "rules").glob("*.py"):

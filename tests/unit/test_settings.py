@@ -74,6 +74,8 @@ def test_the_environment_holds_text_of_every_type(variable: str, text: str, name
         ("HUIYAO_SMS_DAILY_LIMIT", "10001"),
         ("HUIYAO_SMS_WAIT_SECONDS", "0"),
         ("HUIYAO_SMS_WAIT_SECONDS", "3601"),
+        ("HUIYAO_SESSION_HOURS", "0"),
+        ("HUIYAO_SESSION_HOURS", "721"),
         ("HUIYAO_DELIVERY_DAYS", "0"),
         ("HUIYAO_DELIVERY_DAYS", "3651"),
     ],
@@ -82,6 +84,22 @@ def test_a_wrong_value_is_named_with_its_source(variable: str, text: str) -> Non
     said = fault(environ={variable: text})
     assert said.startswith(f"{variable.removeprefix('HUIYAO_').lower()} must be ")
     assert said.endswith(f"it comes from the environment ({variable}).")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "address"),
+    [
+        ("https://huiyao.example/base/", "10.0.0.1", "https://huiyao.example/base"),
+        ("", "10.0.0.1", "http://10.0.0.1:8080"),
+        ("", "0.0.0.0", "http://127.0.0.1:8080"),
+        ("", "::", "http://[::1]:8080"),
+        ("", "fe80::1", "http://[fe80::1]:8080"),
+    ],
+)
+def test_people_find_the_server_at_the_public_address_else_where_it_listens(
+    public_url: str, host: str, address: str
+) -> None:
+    assert Settings(public_url=public_url, host=host).address == address
 
 
 def test_an_unknown_setting_is_named_with_its_source(tmp_path: Path) -> None:

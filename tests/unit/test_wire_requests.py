@@ -7,7 +7,7 @@ import pytest
 from huiyao import errors
 from huiyao.model import MsgStatus
 from huiyao.rules.commands import Detail, Invitee
-from huiyao.storage.contract import Position
+from huiyao.storage.contract import CardsWanted, Position
 from huiyao.wire import body, cursor, requests
 
 CREATE = requests.create(3)
@@ -186,3 +186,103 @@ def test_a_cursor_that_was_never_given_is_refused(value: object) -> None:
 @pytest.mark.parametrize("size", [0, 201, "x"])
 def test_an_inbox_page_has_1_to_200_messages(size: object) -> None:
     assert fault(requests.INBOX, {"size": size}) == "size"
+
+
+def listing(**fields: Any) -> CardsWanted:
+    given = body.parse(requests.LIST, {"requesterUid": "a", **fields})
+    assert given.uid == "a"
+    found: CardsWanted = given.wanted
+    return found
+
+
+def test_a_list_wants_50_cards_of_any_kind_unless_it_says_otherwise() -> None:
+    assert listing() == CardsWanted(size=50)
+    assert listing(
+        beginTime="1478851200000", endTime=1478854800, msgStatus="0", role="created", size="7"
+    ) == CardsWanted(
+        begin_at=1_478_851_200_000, end_at=1_478_854_800_000, msg_status=0, organizer=True, size=7
+    )
+    assert listing(role="invited", beginTime=5).organizer is False
+
+
+@pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("endTime", {"beginTime": 1_478_851_200_001, "endTime": 1_478_851_200_000}),
+        ("beginTime", {"beginTime": -1}),
+        ("msgStatus", {"msgStatus": 4}),
+        ("msgStatus", {"msgStatus": -1}),
+        ("role", {"role": "creator"}),
+        ("role", {"role": 1}),
+        ("size", {"size": 0}),
+        ("size", {"size": 201}),
+    ],
+)
+def test_what_a_list_cannot_want_is_named(field: str, fields: dict[str, Any]) -> None:
+    assert fault(requests.LIST, fields) == field
+
+
+@pytest.mark.parametrize("meeting_id", [1, 111_234, 2**53, 2**63 - 1])
+def test_a_lists_cursor_goes_out_and_comes_back(meeting_id: int) -> None:
+    assert listing(cursor=cursor.write_below(meeting_id)).below == meeting_id
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "abc", 7, [], "A" * 10, "A" * 12, "_" * 11, "键", "A" * 5000, cursor.write(Position(1, 1))],
+)
+def test_a_lists_cursor_that_was_never_given_is_refused(value: object) -> None:
+    assert fault(requests.LIST, {"cursor": value}) == "cursor"
+
+
+def test_an_inbox_takes_no_cursor_of_a_list() -> None:
+    assert fault(requests.INBOX, {"cursor": cursor.write_below(111_234)}) == "cursor"
+
+
+def test_a_cursor_of_changes_comes_back_as_the_position_it_was_made_of() -> None:
+    position = Position(2**62, 7)
+    given = body.parse(requests.CHANGES, {"cursor": cursor.write_changes(position), "size": "200"})
+    assert (given.after, given.size) == (position, 200)
+    given = body.parse(requests.CHANGES, {})
+    assert (given.after, given.size) == (None, 50)
+
+
+def test_neither_an_inbox_nor_the_feed_of_changes_takes_the_others_cursor() -> None:
+    assert fault(requests.CHANGES, {"cursor": cursor.write(Position(5, 7))}) == "cursor"
+    assert fault(requests.INBOX, {"cursor": cursor.write_changes(Position(5, 7))}) == "cursor"
+    assert fault(requests.CHANGES, {"size": 201}) == fault(requests.CHANGES, {"size": 0}) == "size"
+
+
+def freebusy(**changes: Any) -> dict[str, Any]:
+    whole = {"uids": ["a", 7], "beginTime": 1_478_851_200_000, "endTime": 1_478_854_800_000} | changes
+    return {key: value for key, value in whole.items() if value is not ...}
+
+
+def test_freebusy_asks_for_each_person_once_in_the_order_given() -> None:
+    given = body.parse(requests.FREEBUSY, freebusy(uids=["b", 7, "a", "7", "b"]))
+    assert given.uids == ["b", "7", "a"]
+    assert (given.begin_at, given.end_at) == (1_478_851_200_000, 1_478_854_800_000)
+
+
+def test_freebusy_takes_200_people_and_31_days() -> None:
+    longest = 1_478_851_200_000 + 31 * 86_400_000
+    body.parse(requests.FREEBUSY, freebusy(uids=[str(one) for one in range(200)], endTime=longest))
+    assert fault(requests.FREEBUSY, freebusy(endTime=longest + 1)) == "endTime"
+    assert fault(requests.FREEBUSY, freebusy(uids=["a"] * 201)) == "uids"
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("uids", {"uids": ...}),
+        ("uids", {"uids": []}),
+        ("uids", {"uids": "a"}),
+        ("uids[1]", {"uids": ["a", " "]}),
+        ("uids[0]", {"uids": ["x" * 65]}),
+        ("beginTime", {"beginTime": ...}),
+        ("endTime", {"endTime": ...}),
+        ("endTime", {"endTime": 1_478_851_199_999}),
+    ],
+)
+def test_what_freebusy_lacks_is_named(field: str, changes: dict[str, Any]) -> None:
+    assert fault(requests.FREEBUSY, freebusy(**changes)) == field

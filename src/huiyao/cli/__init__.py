@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from huiyao import __version__
-from huiyao.cli import apps, database, deliveries, organisations, persons
+from huiyao.cli import admin, apps, callbacks, database, deliveries, organisations, persons
 from huiyao.cli.diagnosis import doctor
+from huiyao.cli.history import history
 from huiyao.cli.serving import demo, dispatch, serve
 from huiyao.errors import HuiyaoError
 
@@ -27,6 +28,9 @@ app.add_typer(apps.group, name="app")
 app.add_typer(persons.group, name="person")
 app.add_typer(deliveries.group, name="delivery")
 app.add_typer(deliveries.sms, name="sms")
+app.add_typer(callbacks.group, name="callback")
+app.add_typer(admin.group, name="admin")
+app.command()(history)
 app.command()(doctor)
 
 

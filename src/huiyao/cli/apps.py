@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from huiyao.cli import options
+from huiyao.cli import callbacks, options
 from huiyao.cli.lazily import lazily
-from huiyao.model import App
+from huiyao.model import App, Grant
 
 if TYPE_CHECKING:
     from rich import console, table
 
+    from huiyao.keys import Keys
     from huiyao.service import operate
+    from huiyao.storage.contract import Storage
 else:
     operate = lazily("huiyao.service.operate")
     console = lazily("rich.console")
@@ -19,7 +21,14 @@ else:
 
 group = typer.Typer(no_args_is_help=True, help="Apps: programs that call the Open API.")
 
+_GRANTS = ", ".join(one.value for one in Grant)
 Callback = Annotated[str | None, typer.Option(metavar="URL", help="Where the app's events are to be sent.")]
+CallbackStyle = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STYLE", help="How they are signed: platform (the open platform's way) or standard."
+    ),
+]
 
 
 @group.command("add")
@@ -35,19 +44,23 @@ def add(
     ] = None,
     secret_file: options.SecretFile = None,
     callback: Callback = None,
+    callback_style: CallbackStyle = None,
     json: options.Json = False,
     database: options.Database = None,
 ) -> None:
-    """Add an app. Its appSecret is shown now and never again."""
+    """Add an app. Its appSecret, and that of its callback, is shown now and never again."""
     orgs = options.org_ids(org)
     secret = options.read_secret(secret_file)
-    app, secret = options.with_keys(
-        options.settings(database_url=database),
-        lambda storage, keys: operate.add_app(
-            storage, keys, name=name, orgs=orgs, app_id=app_id, secret=secret, callback_url=callback or ""
-        ),
-    )
-    _print_secret(app.id, secret, json=json)
+    found = options.settings(database_url=database)
+    how = callbacks.Wanted(url=callback, style=callback_style)
+
+    async def work(storage: "Storage", keys: "Keys") -> tuple[App, str, str | None]:
+        await callbacks.check(how, found)
+        app, fresh = await operate.add_app(storage, keys, name=name, orgs=orgs, app_id=app_id, secret=secret)
+        return app, fresh, await callbacks.set_up(storage, keys, app.id, how, found)
+
+    app, secret, signing = options.with_keys(found, work)
+    _print_secret(app.id, secret, json=json, callback=signing)
 
 
 @group.command("list")
@@ -57,11 +70,12 @@ def show(*, json: options.Json = False, database: options.Database = None) -> No
     if json:
         options.print_json([_facts(app) for app in apps])
         return
-    shown = table.Table("APP_ID", "NAME", "ORGANISATIONS", "DEFAULT", "STATE", box=None)
+    shown = table.Table("APP_ID", "NAME", "ORGANISATIONS", "DEFAULT", "GRANTS", "LIMITS", "STATE", box=None)
     for app in apps:
         state = "disabled" if app.disabled else "enabled"
         orgs = ",".join(map(str, app.orgs))
-        shown.add_row(str(app.id), app.name, orgs, str(app.default_org or "-"), state)
+        grants = ",".join(sorted(app.grants)) or "-"
+        shown.add_row(str(app.id), app.name, orgs, str(app.default_org or "-"), grants, _limits(app), state)
     console.Console(soft_wrap=True, markup=False).print(shown)
 
 
@@ -77,17 +91,75 @@ def change(
         int | None, typer.Option(metavar="ORG_ID", help="The organisation of calls that name none.")
     ] = None,
     callback: Callback = None,
+    callback_style: CallbackStyle = None,
+    rotate_callback: Annotated[
+        bool,
+        typer.Option(
+            "--rotate-callback",
+            help="Sign its events with a new secret; the one before stays good for a day.",
+        ),
+    ] = False,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"Give it an API permission: {_GRANTS}. May be repeated."),
+    ] = None,
+    ungrant: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Take an API permission away. May be repeated."),
+    ] = None,
+    ip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="All it may call from: addresses, networks. May be repeated."),
+    ] = None,
+    no_ip: Annotated[bool, typer.Option("--no-ip", help="Let it call from anywhere.")] = False,
+    api: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="All usual calls it may make. May be repeated."),
+    ] = None,
+    no_api: Annotated[bool, typer.Option("--no-api", help="Let it make every usual call.")] = False,
+    rate: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Calls of one kind a second, of one process; 0: as the settings say."),
+    ] = None,
+    quota: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Calls a day (UTC), all processes together; 0: any number."),
+    ] = None,
+    json: options.Json = False,
     database: options.Database = None,
 ) -> None:
-    """Change an app; what you do not name stays as it is. An empty --callback removes it."""
+    """Change an app; what you do not name stays as it is. An empty --callback removes it.
+
+    A new secret by which its events are signed is shown now and never again.
+    """
     orgs = None if org is None else options.org_ids(org)
-    options.with_storage(
-        options.settings(database_url=database),
-        lambda storage: operate.set_app(
-            storage, app_id, name=name, orgs=orgs, default_org=default_org, callback_url=callback
-        ),
-    )
+    found = options.settings(database_url=database)
+    how = callbacks.Wanted(url=callback, style=callback_style, rotate=rotate_callback)
+
+    async def work(storage: "Storage") -> str | None:
+        await callbacks.check(how, found)
+        await operate.set_app(
+            storage,
+            app_id,
+            name=name,
+            orgs=orgs,
+            default_org=default_org,
+            grant=grant or (),
+            ungrant=ungrant or (),
+            ip_list=_list("--ip", ip, nothing=no_ip),
+            api_list=_list("--api", api, nothing=no_api),
+            rate=rate,
+            quota=quota,
+        )
+        return await callbacks.set_up_with(storage, app_id, how, found)
+
+    secret = options.with_storage(found, work)
+    if json:
+        options.print_json({"app_id": app_id} | ({"callback_secret": secret} if secret else {}))
+        return
     print(f"App {app_id} changed.")
+    if secret:
+        print(f"callback secret  {secret}")
 
 
 @group.command("disable")
@@ -123,11 +195,37 @@ def rotate(
     _print_secret(app_id, fresh, json=json)
 
 
-def _print_secret(app_id: int, secret: str, *, json: bool) -> None:
+def _list(option: str, given: list[str] | None, *, nothing: bool) -> list[str] | None:
+    """What was named, by commas too; None where neither it nor its absence was."""
+    if given and nothing:
+        raise typer.BadParameter(f"{option} and --no-{option.removeprefix('--')} exclude each other")
+    if nothing:
+        return []
+    return [part for one in given for part in one.split(",")] if given else None
+
+
+def _limits(app: App) -> str:
+    """What keeps the app from calling as it likes, in short; --json says the rest."""
+    found = []
+    if app.ip_list:
+        found.append(f"{len(app.ip_list)} IP")
+    if app.api_list:
+        found.append(f"{len(app.api_list)} API")
+    if app.rate:
+        found.append(f"{app.rate}/s")
+    if app.quota:
+        found.append(f"{app.quota}/day")
+    return ",".join(found) or "-"
+
+
+def _print_secret(app_id: int, secret: str, *, json: bool, callback: str | None = None) -> None:
     if json:
-        options.print_json({"app_id": app_id, "app_secret": secret})
-    else:
-        print(f"appId      {app_id}\nappSecret  {secret}")
+        signing = {"callback_secret": callback} if callback else {}
+        options.print_json({"app_id": app_id, "app_secret": secret} | signing)
+        return
+    print(f"appId      {app_id}\nappSecret  {secret}")
+    if callback:
+        print(f"callback secret  {callback}")
 
 
 def _facts(app: App) -> dict[str, object]:
@@ -138,4 +236,11 @@ def _facts(app: App) -> dict[str, object]:
         "default_org": app.default_org,
         "disabled": app.disabled,
         "callback_url": app.callback_url,
+        "callback_style": app.callback.style if app.callback else None,
+        "callback_gone_at": app.callback.gone_at if app.callback else None,
+        "grants": sorted(app.grants),
+        "ip_list": app.ip_list,
+        "api_list": sorted(app.api_list),
+        "rate": app.rate,
+        "quota": app.quota,
     }

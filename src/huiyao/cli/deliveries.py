@@ -1,9 +1,7 @@
 """`huiyao delivery`: what became of each text, and once more for one that failed. `huiyao sms`: what gateways call."""
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -78,7 +76,7 @@ def show_all(
             one.uid,
             str(one.meeting_id),
             str(one.attempt),
-            _moment(one.ended_at or one.sent_at or one.created_at),
+            options.moment(one.ended_at or one.sent_at or one.created_at),
             one.reason or "-",
         )
     _print(shown)
@@ -98,7 +96,7 @@ def show(
         options.print_json(facts)
         return
     for name, value in facts.items():
-        shown = _moment(value) if name.endswith("_at") and isinstance(value, int) else value
+        shown = options.moment(value) if name.endswith("_at") and isinstance(value, int) else value
         print(f"{name:12}{'-' if shown in (None, '') else shown}")
 
 
@@ -132,7 +130,7 @@ def replies(*, limit: Limit = 50, json: options.Json = False, database: options.
     shown = table.Table("AT", "OUTCOME", "ORG", "UID", "MEETING", box=None)
     for one in found:
         facts = (one.outcome, str(one.org_id or "-"), one.uid or "-", str(one.meeting_id or "-"))
-        shown.add_row(_moment(one.at), *facts)
+        shown.add_row(options.moment(one.at), *facts)
     _print(shown)
 
 
@@ -175,11 +173,6 @@ def _facts(one: Delivery) -> dict[str, object]:
 
 def _masked(number: str) -> str:
     return f"…{number[-_SHOWN_DIGITS:]}" if number else ""
-
-
-def _moment(at: int) -> str:
-    """In UTC, as everything is that machines compare."""
-    return f"{datetime.fromtimestamp(at / 1000, ZoneInfo('UTC')):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _print(shown: "table.Table") -> None:

@@ -6,10 +6,13 @@ import secrets
 import time
 from typing import Final
 
-from huiyao import app, outbox, settings
+import msgspec
+
+from huiyao import app, settings
 from huiyao.cli import running
 from huiyao.errors import OperatorError
 from huiyao.model import Org, Person, RemindType
+from huiyao.pages import outbox
 from huiyao.rules.commands import Create, Detail, Invitee
 from huiyao.service import installation, meetings, operate
 from huiyao.service.caller import Caller, Services
@@ -36,6 +39,8 @@ AGAIN_AFTER_MS: Final = 30 * MINUTE_MS  # a start later than this makes the meet
 
 GUIDE: Final = """\
 Huiyao's sandbox is at {address}
+  workbench  {address}/workbench/ (choose who you are)
+  operators  {address}/admin/ (sign in with: huiyao admin link --database sqlite:///{file} --port {port})
   database   {file}
   appId      {app_id}
   appSecret  {app_secret}
@@ -65,6 +70,8 @@ def demo(*, host: str | None, port: int | None, allow_remote: bool) -> None:
     if f"{settings.PREFIX}LOG_LEVEL" not in os.environ:
         overrides["log_level"] = "warning"
     found = settings.load(overrides, os.environ)
+    if not found.public_url:  # the links in the texts lead to this very server
+        found = msgspec.structs.replace(found, public_url=found.own_address)
     if not allow_remote and not _is_own(found.host):
         raise OperatorError(
             f"The sandbox's secret is no secret: {found.host} lets other machines in; add --allow-remote to do that."
@@ -72,10 +79,9 @@ def demo(*, host: str | None, port: int | None, allow_remote: bool) -> None:
 
     async def ready(application: app.Application) -> None:
         secret = await _furnish(application.services, found)
-        application.outbox = outbox.Outbox(application.services, ORG)
         print(_guide(found, secret), flush=True)
 
-    running.serve(found, dispatch=True, ready=ready)
+    running.serve(found, dispatch=True, ready=ready, sandbox_app=APP_ID)
 
 
 async def _furnish(services: Services, found: settings.Settings) -> str:
@@ -122,16 +128,15 @@ async def _secret(storage: Storage, found: settings.Settings) -> str:
         orgs=(ORG.id,),
         app_id=APP_ID,
         secret=secrets.token_hex(16),  # no - at its beginning to trip over when it is copied
-        callback_url="",
     )
     return secret
 
 
 def _guide(found: settings.Settings, secret: str) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(found.host, found.host)  # noqa: S104
     now = time.time_ns() // 1_000_000
     return GUIDE.format(
-        address=f"http://[{host}]:{found.port}" if ":" in host else f"http://{host}:{found.port}",
+        address=found.own_address,
+        port=found.port,
         file=found.database_file.resolve(),
         outbox=outbox.PATH,
         app_id=APP_ID,

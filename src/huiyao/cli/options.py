@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -79,6 +80,11 @@ def with_keys(found: Settings, work: "Callable[[Storage, Keys], Awaitable[T]]") 
 
 def print_json(answer: object) -> None:
     print(msgspec.json.encode(answer).decode())
+
+
+def moment(at: int) -> str:
+    """In UTC, as everything is that machines compare."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def read_secret(file: str | None) -> str | None:

@@ -18,7 +18,9 @@ from huiyao.settings import Settings
 Ready = Callable[[app.Application], Awaitable[None]]
 
 
-def serve(settings: Settings, *, dispatch: bool, ready: Ready | None = None) -> None:
+def serve(
+    settings: Settings, *, dispatch: bool, ready: Ready | None = None, sandbox_app: int | None = None
+) -> None:
     """Until SIGTERM or SIGINT. `ready` is awaited once, before the first call is answered. Raises OperatorError."""
     telemetry.log_to_stderr(settings.log_level)
     _allow_many_sockets()
@@ -28,7 +30,7 @@ def serve(settings: Settings, *, dispatch: bool, ready: Ready | None = None) -> 
         )
     with installation.Lock(settings), process.bind(settings.host, settings.port) as listener:
         if settings.workers == 1:
-            uvloop.run(_serve(listener, settings, dispatch=dispatch, ready=ready))
+            uvloop.run(_serve(listener, settings, dispatch=dispatch, ready=ready, sandbox_app=sandbox_app))
             return
         asyncio.run(_check(settings))
         _say(settings)
@@ -40,7 +42,7 @@ def work(listener: socket.socket, settings: Settings, dispatch: bool) -> None:
     telemetry.log_to_stderr(settings.log_level)
     workers.follow_parent()
     try:
-        uvloop.run(_serve(listener, settings, dispatch=dispatch, ready=None))
+        uvloop.run(_serve(listener, settings, dispatch=dispatch))
     except HuiyaoError as error:
         print(f"huiyao: {error}", file=sys.stderr)
         sys.exit(1)
@@ -57,8 +59,15 @@ def dispatch(settings: Settings, *, watched: bool) -> None:
             uvloop.run(_watch(listener, settings))
 
 
-async def _serve(listener: socket.socket, settings: Settings, *, dispatch: bool, ready: Ready | None) -> None:
-    application = await app.build(settings, dispatch=dispatch)
+async def _serve(
+    listener: socket.socket,
+    settings: Settings,
+    *,
+    dispatch: bool,
+    ready: Ready | None = None,
+    sandbox_app: int | None = None,
+) -> None:
+    application = await app.build(settings, dispatch=dispatch, sandbox_app=sandbox_app)
     if ready:
         await ready(application)
     elif settings.workers == 1:
@@ -68,6 +77,7 @@ async def _serve(listener: socket.socket, settings: Settings, *, dispatch: bool,
         listener,
         silence_seconds=settings.body_silence_seconds,
         shared=settings.workers > 1,
+        ending=application.end_streams,
     )
 
 

@@ -31,12 +31,14 @@ class Dispatcher(Loop):
         clock: Clock | None = None,
         *,
         senders: Sequence[Sender] = (),
+        courier: Loop | None = None,
         delivery_days: int = 30,
     ) -> None:
         super().__init__()
         self._storage = storage
         self._clock = clock or Clock()
         self._senders = senders
+        self._courier = courier  # of what is told to apps
         self._kept_ms = delivery_days * timing.DAY_MS
         self._listening = False
         self._node = f"{socket.gethostname()}:{os.getpid()}"
@@ -46,11 +48,12 @@ class Dispatcher(Loop):
 
     async def run(self) -> None:
         """Until `stop`, its senders too. What goes wrong is logged and tried again."""
-        sending = [asyncio.create_task(sender.run()) for sender in self._senders]
+        helping: list[Loop] = [*self._senders, *([self._courier] if self._courier else [])]
+        sending = [asyncio.create_task(one.run()) for one in helping]
         try:
             await super().run()
-            for sender in self._senders:
-                sender.stop()
+            for one in helping:
+                one.stop()
             await asyncio.gather(*sending)
         finally:
             for task in sending:
@@ -72,6 +75,8 @@ class Dispatcher(Loop):
             missed=lambda task, meeting: announce.missed(task, meeting, now=now),
         )
         self._count(done)
+        if self._courier:
+            self._courier.wake()  # what woke this loop may have something to tell apps too
         if done.deliveries:
             for sender in self._senders:
                 sender.wake()

@@ -5,6 +5,7 @@ Everything that is decided of a delivery is decided by `rules.deliver`; this is 
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Final
 
 from huiyao import telemetry, telephone
@@ -49,11 +50,13 @@ class Sender(Loop):
         *,
         daily_limit: int,
         wait_seconds: int,
+        link: Callable[[Sight], str] | None = None,
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
         self._storage = storage
         self._channel = channel
+        self._link = link  # where the person can answer this invitation
         self._clock = clock or Clock()
         self._daily_limit = daily_limit
         self._wait_ms = wait_seconds * 1000
@@ -158,6 +161,7 @@ class Sender(Loop):
             timezone=sight.timezone,
             locale=sight.locale,
             answerable=self._channel.two_way and sight.me.msg_status in UNANSWERED,
+            link=self._link(sight) if self._link and delivery.kind in deliver.LINKED else "",
         )
         texts[delivery.id] = text
         return deliver.begin(delivery, address=number, text=text.text, as_of=sight.meeting.sequence, now=now)

@@ -9,7 +9,8 @@ import time
 from typing import Final
 
 from huiyao import errors, telemetry
-from huiyao.openapi import meeting, token, workbench
+from huiyao.openapi import meeting, personal, token, workbench
+from huiyao.openapi.admission import Admission
 from huiyao.openapi.call import BASE, Call, Style
 from huiyao.openapi.context import named_organisation, parse_parameters
 from huiyao.openapi.document import document
@@ -19,6 +20,7 @@ from huiyao.openapi.reading import ClientGone, read_body
 from huiyao.openapi.request import Receive, Request, Scope, Send
 from huiyao.service.access import Access
 from huiyao.service.caller import Caller, Services
+from huiyao.service.pace import Standing
 from huiyao.settings import Settings
 from huiyao.wire import envelope
 
@@ -37,12 +39,14 @@ class OpenApi:
         self.calls = (
             *token.CALLS,
             *workbench.calls(settings.max_members),
+            *personal.calls(settings.address),
             *meeting.calls(settings.max_members),
         )
         self._table = {call.path: Measured(call) for call in self.calls}
         self._elsewhere = Measured(None)
         self._document = document(self.calls, public_url=settings.public_url)
         self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._admission = Admission(services, access, settings, self._proxies)
         self._in_flight = 0
         self._node = secrets.token_hex(6).encode()
         self._numbers = itertools.count(1)  # with the node, what makes a request id
@@ -74,11 +78,16 @@ class OpenApi:
             except Exception as failure:
                 error, trace = errors.SystemFailure(), telemetry.frames(failure)
             if error is None:
-                await _send(send, answer, request_id)
+                await _send(send, answer, request_id, standing=request.standing)
             else:
                 answer = envelope.failure(error.code, error.message(english=request.english), sdk=request.sdk)
                 await _send(
-                    send, answer, request_id, status=error.http_status, retry_after=error.retry_after_seconds
+                    send,
+                    answer,
+                    request_id,
+                    standing=request.standing,
+                    status=error.http_status,
+                    retry_after=error.retry_after_seconds,
                 )
         finally:
             self._in_flight -= 1
@@ -87,26 +96,20 @@ class OpenApi:
     async def _serve(self, call: Call, request: Request, receive: Receive) -> bytes | None:
         """The checks in the order of contract section 3, then the call itself."""
         request.body = await read_body(request.headers, receive, limit_bytes=self._settings.max_body_bytes)
-        if self._settings.require_https and not self._secure(request):
+        if self._settings.require_https and not self._proxies.secure(
+            request.scope, request.headers.get(b"x-forwarded-proto")
+        ):
             raise errors.HttpsNeeded
         if request.method != call.method:
             raise errors.GetNeeded if call.method == "GET" else errors.PostNeeded
         if call.style is Style.TOKEN:
+            request.app = await self._admission.authenticate(request, *token.credentials(request))
             return await call.handle(request)
-        app = await self._access.verify(request.token())
+        app = await self._admission.verify(request)
+        await self._admission.admit(call, app, request)
         org = await self._access.organisation(app, named_organisation(call, request))
         request.caller = Caller(app.id, org, parse_parameters(call, request))
         return await call.handle(request)
-
-    def _secure(self, request: Request) -> bool:
-        """Whether the client came by https, a trusted proxy's word counting."""
-        if request.scope["scheme"] == "https":
-            return True
-        forwarded = request.headers.get(b"x-forwarded-proto")
-        client = request.scope.get("client")
-        if forwarded is None or not client or not self._proxies.trust(client[0]):
-            return False
-        return forwarded.rpartition(b",")[2].strip().lower() == b"https"  # the nearest proxy's own word
 
     def _record(
         self,
@@ -116,10 +119,13 @@ class OpenApi:
         trace: str | None,
         seconds: float,
     ) -> None:
-        """Count the call, and log it in one line; a log line costs more than most of the call, so not every one."""
+        """Count the call, and log it in one line; a log line costs more than most of the call, so not every one.
+
+        Nor what came too often: who floods the server must not fill its disk, too.
+        """
         status = error.code if error else 0
         entry.count(status, seconds)
-        if error is None and not self._verbose:
+        if (error is None or error.code == errors.TooOften.code) and not self._verbose:
             return
         log = self._log.error if trace else self._log.info if error else self._log.debug
         facts = {"trace": trace} if trace else {}
@@ -134,9 +140,21 @@ class OpenApi:
 
 
 async def _send(
-    send: Send, answer: bytes, request_id: bytes, *, status: int = 200, retry_after: int | None = None
+    send: Send,
+    answer: bytes,
+    request_id: bytes,
+    *,
+    standing: Standing | None = None,
+    status: int = 200,
+    retry_after: int | None = None,
 ) -> None:
     headers = [_JSON, (b"content-length", b"%d" % len(answer)), _NO_STORE, (b"x-request-id", request_id)]
+    if standing is not None:
+        headers += (
+            (b"x-ratelimit-limit", b"%d" % standing.limit),
+            (b"x-ratelimit-remaining", b"%d" % standing.remaining),
+            (b"x-ratelimit-reset", b"%d" % standing.reset_seconds),
+        )
     if retry_after is not None:
         headers.append((b"retry-after", b"%d" % retry_after))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -32,6 +32,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     query: Object[Any] | None = None
     named: bool = False  # whether it needs the requester's name from the header
     repeatable: bool = False  # whether an Idempotency-Key means anything
+    grant: str = ""  # the API permission (model.Grant) without which it is answered with 4013
 
     # For the document
     summary: str
@@ -40,6 +41,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     answer: Any = None  # an example of the envelope's data
     answer_schema: type | None = None
     refusals: tuple[type[errors.ApiError], ...] = ()  # beyond those every call of its style can answer
+
+    @property
+    def short_name(self) -> str:
+        """What both generations of the call have in common: the name on an app's list of calls."""
+        return self.name.rpartition("/")[2]
 
     @property
     def path(self) -> str:

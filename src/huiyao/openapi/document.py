@@ -16,10 +16,20 @@ _WITH_TOKEN: Final = (
     errors.BadToken,
     errors.ExpiredToken,
     errors.MissingToken,
+    errors.AddressNotListed,
+    errors.Forbidden,
+    errors.TooOften,
+    errors.QuotaSpent,
     errors.NotAuthorised,
     errors.RequesterMissing,
     errors.BadParameter,
 )
+_LIMITS: Final = {
+    "X-RateLimit-Limit": "Where a rate or daily quota applies: how many calls it has.",
+    "X-RateLimit-Remaining": "How many of them are left, as far as the process that answers knows.",
+    "X-RateLimit-Reset": "Seconds until all of them are there again.",
+    "Retry-After": "With 4006 and HTTP 503: seconds to wait.",
+}
 _DESCRIPTION: Final = """\
 Every call of the API itself answers HTTP 200 with `{"status":0}`, `{"status":0,"data":{…}}` or
 `{"status":CODE,"message":"…"}`; the message is Chinese, or English with `Accept-Language: en`.
@@ -81,8 +91,9 @@ def _operation(call: Call) -> Schema:
         "responses": _responses(call),
         "security": [] if call.style is Style.TOKEN else [{"tokenInQuery": []}, {"tokenInHeader": []}],
     }
-    if call.description:
-        operation["description"] = call.description
+    permission = f"Needs the API permission {call.grant}." if call.grant else ""
+    if call.description or permission:
+        operation["description"] = f"{call.description} {permission}".strip()
     if call.body:
         schema = call.body.schema()
         operation["requestBody"] = {
@@ -163,15 +174,16 @@ def _response(text: str, schema: Schema, examples: Schema) -> Schema:
     if examples:
         content["examples"] = examples
     header = {"schema": {"type": "string"}, "description": "The client's own if it sent a plausible one."}
+    limits = {name: {"schema": {"type": "integer"}, "description": text} for name, text in _LIMITS.items()}
     return {
         "description": text,
-        "headers": {"X-Request-Id": header},
+        "headers": {"X-Request-Id": header, **limits},
         "content": {"application/json": content},
     }
 
 
 def _example_message(kind: type[errors.ApiError]) -> str:
-    facts = {"field": "detail.beginTime", "fault_zh": "不能为空", "uid": "u2", "sequence": 3}
+    facts = {"field": "detail.beginTime", "fault_zh": "不能为空", "uid": "u2", "sequence": 3, "seconds": 1}
     if kind is errors.RequesterMissing:
         facts["field"] = "requesterUid"
     return kind.zh.format(**facts)

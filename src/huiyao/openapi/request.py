@@ -6,8 +6,10 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from huiyao import errors
+from huiyao.model import App
 from huiyao.service.access import Access
 from huiyao.service.caller import Caller, Services
+from huiyao.service.pace import Standing
 from huiyao.wire import body
 
 Scope = MutableMapping[str, Any]
@@ -26,6 +28,7 @@ class Request:
     __slots__ = (
         "_content",
         "access",
+        "app",
         "body",
         "caller",
         "given",
@@ -39,9 +42,11 @@ class Request:
         "scope",
         "sdk",
         "services",
+        "standing",
     )
 
     # Set once the checks before it have passed:
+    app: App  # on the call that gets it a token
     body: bytes
     caller: Caller
     given: Any  # what the call's form made of the body
@@ -58,6 +63,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.query_string: bytes = scope["query_string"]
         self._content: dict[str, object] | None = None
+        self.standing: Standing | None = None  # with the limit that leaves the app the least, if there is one
         self.sdk = self.headers.get(b"user-agent", b"").startswith(SDK)
 
     @property

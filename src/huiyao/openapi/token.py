@@ -13,7 +13,8 @@ TICKET_CHARACTERS: Final = 32
 _LETTERS: Final = string.ascii_letters + string.digits
 
 
-async def get(request: Request) -> bytes:
+def credentials(request: Request) -> tuple[int, str]:
+    """appId and appSecret, from the query or else from headers. Raises BadCredentials for what cannot be any."""
     query = request.query()
     app_id = query.get("appId") or request.text(b"appid")
     app_secret = query.get("appSecret") or request.text(b"appsecret")
@@ -23,10 +24,13 @@ async def get(request: Request) -> bytes:
         raise errors.BadCredentials from None
     if not app_secret:
         raise errors.BadCredentials
-    app = await request.access.authenticate(number, app_secret)
-    flags = query.get("flags")
+    return number, app_secret
+
+
+async def get(request: Request) -> bytes:
+    flags = request.query().get("flags")
     force = flags is None or body.parse(requests.FLAGS, flags, path="flags") == 1
-    token, generation = await request.access.token(app, force=force)
+    token, generation = await request.access.token(request.app, force=force)
     ticket = "".join(secrets.choice(_LETTERS) for _ in range(TICKET_CHARACTERS))
     return answers.token(
         token, expires_at=generation.expires_at, now=request.services.clock.now(), ticket=ticket
@@ -51,6 +55,6 @@ CALLS: Final = (
             "jsapiTicket": "kR3vQx0cW7nA5mZt9bLsYd2eHfGj1uPo",
         },
         answer_schema=answers.Token,
-        refusals=(errors.BadCredentials, errors.BadParameter),
+        refusals=(errors.BadCredentials, errors.AddressNotListed, errors.TooOften, errors.BadParameter),
     ),
 )

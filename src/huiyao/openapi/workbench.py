@@ -1,4 +1,4 @@
-"""The calls of the first generation: everything is in the body (contract sections 4 and 6)."""
+"""The calls of the first generation on one meeting: everything is in the body (contract sections 4 and 6)."""
 
 from typing import Any, Final
 
@@ -7,10 +7,8 @@ from huiyao.openapi.call import Call, Style
 from huiyao.openapi.repeating import repetition
 from huiyao.openapi.request import Request
 from huiyao.rules import commands
-from huiyao.service import inbox as inboxes
 from huiyao.service import meetings
-from huiyao.texts import inbox as inbox_texts
-from huiyao.wire import answers, cursor, requests
+from huiyao.wire import answers, requests
 from huiyao.wire.fields import Object
 
 PREFIX: Final = "workbench/meetinginvite/"
@@ -73,21 +71,6 @@ async def remindagain(request: Request) -> None:
     await meetings.nudge(request.services, request.caller, given.meeting_id)
 
 
-async def inbox(request: Request) -> bytes:
-    given: requests.InboxWanted = request.given
-    caller = request.caller
-    page, person = await inboxes.inbox(request.services, caller, after=given.after, size=given.size)
-    timezone = (person.timezone if person else "") or caller.org.timezone
-    locale = person.locale if person else ""
-    rendered = ((one, inbox_texts.render(one, timezone=timezone, locale=locale)) for one in page.messages)
-    return answers.inbox(rendered, unread=page.unread, next_cursor=cursor.write(page.end))
-
-
-async def inboxread(request: Request) -> None:
-    given: requests.InboxRead = request.given
-    await inboxes.mark_read(request.services, request.caller, given.message_id)
-
-
 _DETAIL: Final[dict[str, Any]] = {
     "createTime": "1799990000000",
     "content": "下季度预算讨论",
@@ -119,20 +102,6 @@ _ANSWERED_DETAIL: Final[dict[str, Any]] = {
             {"uid": "u3", "name": "王五", "msgStatus": 0, "remind": True, "isRemind": True},
         ],
     },
-}
-_ANSWERED_INBOX: Final[dict[str, Any]] = {
-    "items": [
-        {
-            "messageId": 5120,
-            "kind": "invited",
-            "meetingInviteId": 111234,
-            "text": "张三邀请您参加会议：下季度预算讨论。时间：1月15日 周五 16:00–17:00，地点：三楼会议室",
-            "createTime": 1_799_990_000_100,
-            "read": False,
-        }
-    ],
-    "unread": 1,
-    "nextCursor": "AAAAAAAAABAAAAAAAAAUAA",
 }
 
 
@@ -233,23 +202,5 @@ def calls(max_members: int) -> tuple[Call, ...]:
             description="At most once per 5 minutes per meeting.",
             example=_ONE,
             refusals=(errors.NoSuchMeeting, errors.NotCreator, errors.MeetingCancelled),
-        ),
-        call(
-            "inbox",
-            inbox,
-            requests.INBOX,
-            summary="The requester's in-app messages, newest last",
-            example={"requesterUid": "u2", "size": 50},
-            answer=_ANSWERED_INBOX,
-            answer_schema=answers.Inbox,
-            refusals=(errors.UnknownPerson,),
-        ),
-        call(
-            "inboxread",
-            inboxread,
-            requests.INBOX_READ,
-            summary="Mark messages up to messageId as read",
-            example={"requesterUid": "u2", "messageId": 5120},
-            refusals=(errors.UnknownPerson,),
         ),
     )

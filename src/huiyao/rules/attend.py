@@ -101,6 +101,16 @@ def remove_card(
     return _change(before, me, after, kind="deleted", app_id=app_id, ids=ids, now=now)
 
 
+def restore_card(
+    before: Meeting, me: Attendee, *, app_id: int | None, ids: Iterator[int], now: int
+) -> Change | None:
+    """Put the card back, as if it had not been removed; history has it under the same kind, the other way round."""
+    if me.card_removed_at is None:
+        return None
+    after = msgspec.structs.replace(me, card_removed_at=None)
+    return _change(before, me, after, kind="deleted", app_id=app_id, ids=ids, now=now)
+
+
 def _check_listed(me: Attendee) -> None:
     if not me.listed:
         raise errors.NotListed

@@ -29,6 +29,8 @@ LONGEST_PAUSE_MS: Final = 3_600_000
 LONGEST_REFERENCE: Final = 200  # characters
 ANSWERABLE: Final = frozenset({Kind.INVITED, Kind.UPDATED, Kind.NUDGED})  # kinds that ask for an answer
 
+LINKED: Final = ANSWERABLE | {Kind.REMINDER}  # kinds that show where to look at the invitation
+
 
 class Sight(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Everything the sender looks at, of one moment."""
@@ -36,6 +38,7 @@ class Sight(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     delivery: Delivery
     meeting: Meeting
     me: Attendee
+    link_id: int  # of this membership, random: what a link in the text names it by
     known: bool  # in the directory
     mobile: str
     timezone: str  # the person's, else the organisation's

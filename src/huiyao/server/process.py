@@ -7,7 +7,7 @@ import functools
 import signal
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from uvicorn import Config
@@ -85,14 +85,20 @@ _NO_SYN: Final = (_Instruction * 5)(
 
 
 async def run(
-    application: Any, listener: socket.socket, *, silence_seconds: float, shared: bool = False
+    application: Any,
+    listener: socket.socket,
+    *,
+    silence_seconds: float,
+    shared: bool = False,
+    ending: Callable[[], None] | None = None,
 ) -> None:
     """Serve an ASGI application until SIGTERM or SIGINT, then answer what was accepted and return.
 
-    `shared`: other processes accept from the listener too, and may go on with it.
+    `shared`: other processes accept from the listener too, and may go on with it. `ending` is called as the stop
+    begins, to end answers that would go on for ever.
     """
     watch = Watch(silence_seconds=silence_seconds)
-    server = Server(application, watch, shared=shared)
+    server = Server(application, watch, shared=shared, ending=ending)
     sweeper = asyncio.create_task(watch.run(server.server_state.connections))
     try:
         await server.serve(sockets=[listener])
@@ -101,7 +107,14 @@ async def run(
 
 
 class Server(UvicornServer):
-    def __init__(self, application: Any, watch: Watch, *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        application: Any,
+        watch: Watch,
+        *,
+        shared: bool = False,
+        ending: Callable[[], None] | None = None,
+    ) -> None:
         config = Config(
             application,
             http=functools.partial(Connection, watch=watch),  # type: ignore[arg-type]
@@ -117,6 +130,7 @@ class Server(UvicornServer):
         super().__init__(config)
         self._watch = watch
         self._shared = shared
+        self._ending = ending
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -133,6 +147,8 @@ class Server(UvicornServer):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take what the kernel accepted for us already, close the door, then uvicorn's way out."""
         self._watch.stopping = True
+        if self._ending:
+            self._ending()
         if not self._shared:
             for listener in sockets or []:
                 turn_away(listener)

@@ -16,12 +16,16 @@ from huiyao import errors
 from huiyao.keys import Keys
 from huiyao.model import App, Generation, Org
 from huiyao.service.caller import Clock
+from huiyao.service.pace import Paces
 from huiyao.settings import Settings
 from huiyao.storage.contract import Storage
 
 REMEMBER_SECONDS: Final = 5.0  # how long a node believes what it read of an app or organisation
 KEEP_CURRENT_MS: Final = 300_000  # flags=0 gives the current token if it has at least this left
 GENERATIONS_REMEMBERED: Final = 10_000
+# New tokens of one app: as many at once as it has clients, and some; each supersedes another, and is a row.
+FORCED_AT_ONCE: Final = 1000
+FORCED_PER_SECOND: Final = 10
 
 T = TypeVar("T")
 
@@ -46,6 +50,7 @@ class Access:
         self._grace_ms = settings.token_grace_seconds * 1000
         self._apps: _Memory[App] = _Memory(storage.app)
         self._orgs: _Memory[Org] = _Memory(storage.org)
+        self._forced = Paces()
         self._issued: dict[tuple[int, int], int] = {}  # (app, generation) → issued_at, which never changes
         # A call for an app that does not exist compares with this, to take as long as any other.
         self._decoy = keys.seal(secrets.token_urlsafe(32), app_id=0)
@@ -62,12 +67,19 @@ class Access:
         return app
 
     async def token(self, app: App, *, force: bool) -> tuple[str, Generation]:
-        """A token for an app from `authenticate`; without `force` the current one while it is fresh."""
+        """A token for an app from `authenticate`; without `force` the current one while it is fresh.
+
+        Raises TooOften where the app has new ones made without end.
+        """
         now = self._clock.now()
         if not force and app.generation > app.revoked_generation:
             current = await self._storage.generation(app.id, app.generation)
             if current and current.expires_at - now >= KEEP_CURRENT_MS:
                 return self._derive(current), current
+        pace = self._forced.get(app.id, FORCED_PER_SECOND, burst=FORCED_AT_ONCE, now=now)
+        wait_seconds = pace.take(now)
+        if wait_seconds:
+            raise errors.TooOften(wait_seconds)
         fresh = await self._storage.issue_generation(app.id, now=now, expires_at=now + self._lives_ms)
         self._apps.forget(app.id)
         return self._derive(fresh), fresh
@@ -75,8 +87,8 @@ class Access:
     async def verify(self, token: str) -> App:
         """The app that the token belongs to.
 
-        Raises BadToken (malformed, forged, revoked, or its app is unknown or disabled) and ExpiredToken (expired,
-        or superseded longer ago than the grace period).
+        Raises ForgedToken (malformed or forged), BadToken (revoked, or its app is unknown or disabled) and
+        ExpiredToken (expired, or superseded longer ago than the grace period).
         """
         claim = self._read(token)
         app_id, number = claim.app_id, claim.generation
@@ -105,6 +117,13 @@ class Access:
             raise errors.NotAuthorised
         return org
 
+    async def granted(self, app_id: int, org_id: int) -> Org | None:
+        """The organisation, if the app may act in it now: neither disabled nor its grant taken back."""
+        app = await self._apps.get(app_id)
+        if app is None or app.disabled or org_id not in app.orgs:
+            return None
+        return await self._orgs.get(org_id)
+
     def _derive(self, generation: Generation) -> str:
         claim = f"{generation.app_id}_{generation.number}_{generation.expires_at}"
         return f"{claim}_{self._mac(claim)}"
@@ -118,7 +137,7 @@ class Access:
     def _read(self, token: str) -> Claim:
         claim, _, mac = token.rpartition("_")
         if not token.isascii() or not hmac.compare_digest(mac, self._mac(claim)):
-            raise errors.BadToken
+            raise errors.ForgedToken
         app_id, number, expires_at = claim.split("_")
         return Claim(int(app_id), int(number), int(expires_at))
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
+from huiyao import errors
 from huiyao.model import Org
 from huiyao.storage.contract import Storage
 
@@ -61,9 +62,10 @@ class Ids:
 class Services:
     """What a use case needs: a database, a clock, ids, and the people this node has seen in the directory."""
 
-    def __init__(self, storage: Storage, clock: Clock | None = None) -> None:
+    def __init__(self, storage: Storage, clock: Clock | None = None, *, session_hours: int = 12) -> None:
         self.storage = storage
         self.clock = clock or Clock()
+        self.session_hours = session_hours  # how long people stay signed in
         self.ids = Ids(storage)
         self._known: dict[int, set[str]] = {}
 
@@ -77,3 +79,11 @@ class Services:
         if len(known) >= KNOWN_PEOPLE:  # some are taught again; nothing is wrong with that
             known.clear()
         known.update([uid for uid, _ in people])
+
+
+async def check_directory(services: Services, org: Org, uids: Iterable[str]) -> None:
+    """Raises UnknownPerson for the first that a closed directory does not know; an open one learns new uids instead."""
+    if org.closed:
+        unknown = await services.storage.unknown_people(org.id, list(uids))
+        if unknown:
+            raise errors.UnknownPerson(uid=unknown[0])

@@ -10,13 +10,17 @@ import msgspec
 from huiyao.channels.opening import endpoint, open_sms
 from huiyao.errors import OperatorError, SystemFailure
 from huiyao.keys import key_file
+from huiyao.link import PATH
 from huiyao.service import installation
 from huiyao.service.caller import Clock
 from huiyao.settings import Settings
 from huiyao.storage import migrate
 from huiyao.storage.contract import Storage
+from huiyao.texts.sms import LINK_WIDTH
 
+LINK_CHARACTERS: Final = 35  # of a link's last part, where ids are not the largest there are
 REACH_SECONDS: Final = 3.0  # for the SMS gateway to take a connection
+LONGEST_ADDRESS: Final = LINK_WIDTH - len(PATH) - LINK_CHARACTERS  # of public_url, with which a text has room
 LEAST_FREE_BYTES: Final = 200 * 1024 * 1024
 OLDEST_BEAT_MS: Final = 15_000  # of a dispatcher that counts as alive
 FARTHEST_AHEAD_MS: Final = 5_000  # a beat later than our own clock: the nodes' clocks differ
@@ -31,28 +35,32 @@ class Finding(msgspec.Struct, frozen=True):
 
 async def examine(settings: Settings, clock: Clock | None = None) -> list[Finding]:
     """Everything that can be looked at; changes nothing."""
-    return [one async for one in _examine(settings, clock or Clock())]
+    now = (clock or Clock()).now()
+    found = [one async for one in _examine_surroundings(settings, now)]
+    try:
+        storage = await installation.open_as_it_is(settings)
+    except OperatorError as error:
+        return [*found, Finding("database", False, str(error))]
+    try:
+        return found + [one async for one in _examine_database(storage, settings, now)]
+    finally:
+        await storage.close()
 
 
-async def _examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+async def examine_running(storage: Storage, settings: Settings, *, now: int) -> list[Finding]:
+    """The same, by a process that has the database open."""
+    found = [one async for one in _examine_surroundings(settings, now)]
+    return found + [one async for one in _examine_database(storage, settings, now)]
+
+
+async def _examine_surroundings(settings: Settings, now: int) -> AsyncIterator[Finding]:
     # The settings were read before we came here; a wrong one would have stopped the command.
     yield Finding("settings", True, "in order")
-    now = clock.now()
     sane = now >= EARLIEST_NOW
     yield Finding("clock", sane, "plausible" if sane else "this machine's clock is years behind")
     if settings.embedded:
         yield _disk(settings)
     yield await _sms(settings)
-    try:
-        storage = await installation.open_as_it_is(settings)
-    except OperatorError as error:
-        yield Finding("database", False, str(error))
-        return
-    try:
-        async for one in _examine_database(storage, settings, now):
-            yield one
-    finally:
-        await storage.close()
 
 
 def _disk(settings: Settings) -> Finding:
@@ -66,7 +74,8 @@ def _disk(settings: Settings) -> Finding:
 async def _sms(settings: Settings) -> Finding:
     subject = "SMS gateway"
     try:
-        channel = open_sms(settings.sms_url)
+        # In a thread: a vendor's SDK takes a second to import.
+        channel = await asyncio.to_thread(open_sms, settings.sms_url)
     except OperatorError as error:
         return Finding(subject, False, str(error))
     await channel.close()
@@ -81,6 +90,13 @@ async def _sms(settings: Settings) -> Finding:
     writer.close()
     if channel.two_way and not settings.public_url:
         return Finding(subject, False, "HUIYAO_PUBLIC_URL is not set: there are neither receipts nor answers")
+    if settings.sms_link and not settings.public_url:
+        return Finding(subject, False, "HUIYAO_PUBLIC_URL is not set: texts have no link to the invitation")
+    if settings.sms_link and len(settings.public_url.rstrip("/")) > LONGEST_ADDRESS:
+        fault = (
+            f"HUIYAO_PUBLIC_URL has over {LONGEST_ADDRESS} characters: texts have no link to the invitation"
+        )
+        return Finding(subject, False, fault)
     return Finding(subject, True, f"{channel.gateway} at {where[0]} port {where[1]} can be reached")
 
 

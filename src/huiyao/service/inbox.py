@@ -2,7 +2,7 @@
 
 from huiyao import errors
 from huiyao.model import Person
-from huiyao.service.caller import Caller, Services
+from huiyao.service.caller import Caller, Services, check_directory
 from huiyao.storage.contract import InboxPage, Position
 
 
@@ -21,9 +21,8 @@ async def inbox(
 
 
 async def mark_read(services: Services, caller: Caller, message_id: int) -> None:
-    """Mark the messages up to this one as read. Raises NoSuchMessage where it is not the caller's message."""
-    if caller.org.closed and await services.storage.unknown_people(caller.org.id, [caller.uid]):
-        raise errors.UnknownPerson(uid=caller.uid)
+    """Mark the messages up to this one as read. Raises UnknownPerson; NoSuchMessage where it is another person's."""
+    await check_directory(services, caller.org, [caller.uid])
     if not await services.storage.mark_inbox_read(
         caller.org.id, caller.uid, message_id=message_id, now=services.clock.now()
     ):

@@ -1,12 +1,13 @@
-"""The use cases on one meeting: create, update, cancel, delete, detail, read, respond, remind, nudge."""
+"""The use cases on one meeting: create, update, cancel, delete, restore, detail, read, respond, remind, nudge."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 
 from huiyao import errors
 from huiyao.model import Attendee, Meeting
 from huiyao.rules import attend, commands, organize
 from huiyao.rules.change import Change
-from huiyao.service.caller import Caller, Services
+from huiyao.service.caller import Caller, Services, check_directory
 from huiyao.storage.contract import Committed, Repeated
 
 ATTEMPTS = 5  # a Change in Conflict starts over from load at most this often (design section 2)
@@ -119,6 +120,16 @@ async def delete(services: Services, caller: Caller, meeting_id: int) -> None:
     await _settle(services, caller, decide)
 
 
+async def restore(services: Services, caller: Caller, meeting_id: int) -> None:
+    """Undo `delete`. Raises NoSuchMeeting."""
+
+    async def decide(ids: Iterator[int]) -> Change | None:
+        before, me = await _attended(services, caller, meeting_id)
+        return attend.restore_card(before, me, app_id=caller.app_id, ids=ids, now=services.clock.now())
+
+    await _settle(services, caller, decide)
+
+
 async def read(services: Services, caller: Caller, meeting_id: int) -> None:
     """msgStatus 0 becomes 1. Raises NoSuchMeeting, NotListed."""
 
@@ -165,11 +176,8 @@ async def _organized(services: Services, caller: Caller, meeting_id: int) -> tup
 
 
 async def _check_directory(services: Services, caller: Caller, uids: Iterable[str]) -> None:
-    """4500, the requester first (contract section 3); an open directory learns new uids instead."""
-    if caller.org.closed:
-        unknown = await services.storage.unknown_people(caller.org.id, [caller.uid, *uids])
-        if unknown:
-            raise errors.UnknownPerson(uid=unknown[0])
+    """4500, the requester first (contract section 3)."""
+    await check_directory(services, caller.org, chain([caller.uid], uids))
 
 
 async def _settle(

@@ -1,23 +1,26 @@
 """What operators do: organisations, apps and their secrets, deliveries. All raise OperatorError, one sentence each."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from ipaddress import IPv6Network, ip_network
 from typing import Final
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from huiyao.errors import OperatorError
 from huiyao.keys import Keys
-from huiyao.model import App, Delivery, Org
+from huiyao.model import USUAL_CALLS, App, Delivery, Grant, Org
 from huiyao.rules import deliver
 from huiyao.storage.contract import Storage
 
 SECRET_BYTES: Final = 24  # of randomness in a secret of our own making: 32 characters
 SHORTEST_SECRET: Final = 16
 LARGEST_ID: Final = 2**63 - 1
+LARGEST_RATE: Final = 1_000_000
+LARGEST_QUOTA: Final = 10**12
+_MAPPED_BITS: Final = 96  # what stands before the IPv4 address in ::ffff:0:0/96
 
 
 async def add_org(storage: Storage, org: Org) -> None:
@@ -51,7 +54,6 @@ async def add_app(
     orgs: tuple[int, ...],
     app_id: int | None,
     secret: str | None,
-    callback_url: str,
 ) -> tuple[App, str]:
     """The new app with its secret, one of our own making where `secret` is None. The first grant is the default."""
     for org_id in orgs:
@@ -67,7 +69,6 @@ async def add_app(
         id=app_id,
         name=_name(name),
         secret=keys.seal(secret, app_id=app_id),
-        callback_url=_callback(callback_url),
         orgs=orgs,
         default_org=orgs[0] if orgs else None,
     )
@@ -82,9 +83,20 @@ async def set_app(
     name: str | None,
     orgs: tuple[int, ...] | None,
     default_org: int | None,
-    callback_url: str | None,
+    grant: Sequence[str] = (),
+    ungrant: Sequence[str] = (),
+    ip_list: Sequence[str] | None = None,
+    api_list: Sequence[str] | None = None,
+    rate: int | None = None,
+    quota: int | None = None,
 ) -> App:
-    """What is None stays; a default that is no longer granted gives way to the first grant."""
+    """What is None stays; a default that is no longer granted gives way to the first grant.
+
+    `grant` and `ungrant` name API permissions to give and to take away; an empty `ip_list` or `api_list` means any.
+    """
+    granting, withdrawing = _permissions(grant), _permissions(ungrant)
+    if granting & withdrawing:
+        raise OperatorError(f"{min(granting & withdrawing)} cannot be granted and taken away at once.")
     app = await _app(storage, app_id)
     for org_id in orgs or ():
         await _org(storage, org_id)
@@ -99,7 +111,11 @@ async def set_app(
         name=app.name if name is None else _name(name),
         orgs=granted,
         default_org=default,
-        callback_url=app.callback_url if callback_url is None else _callback(callback_url),
+        grants=(app.grants | granting) - withdrawing,
+        ip_list=app.ip_list if ip_list is None else _networks(ip_list),
+        api_list=app.api_list if api_list is None else _calls(api_list),
+        rate=app.rate if rate is None else _limit("rate", rate, at_most=LARGEST_RATE),
+        quota=app.quota if quota is None else _limit("daily quota", quota, at_most=LARGEST_QUOTA),
     )
     await storage.put_app(changed)
     return changed
@@ -186,16 +202,50 @@ def _name(name: str) -> str:
     return name
 
 
+def _permissions(names: Iterable[str]) -> frozenset[str]:
+    known = [one.value for one in Grant]
+    for name in names:
+        if name not in known:
+            raise OperatorError(f"{name!r} is no API permission; there are {', '.join(known)}.")
+    return frozenset(names)
+
+
+def _networks(given: Iterable[str]) -> tuple[str, ...]:
+    """Each network once, as it is written properly; IPv4 in the clothes of IPv6 as IPv4, as which callers count too."""
+    found: dict[str, None] = {}
+    for one in given:
+        try:
+            network = ip_network(one.strip(), strict=False)
+        except ValueError as error:
+            raise OperatorError(
+                f"{one!r} is no IP address or network; write it like 203.0.113.0/24 or 2001:db8::/32."
+            ) from error
+        mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+        if mapped and network.prefixlen >= _MAPPED_BITS:
+            found[f"{mapped}/{network.prefixlen - _MAPPED_BITS}"] = None
+        else:
+            found[str(network)] = None
+    return tuple(found)
+
+
+def _calls(names: Iterable[str]) -> frozenset[str]:
+    for name in names:
+        if name not in USUAL_CALLS:
+            raise OperatorError(
+                f"{name!r} is no call that every app may make; there are {', '.join(USUAL_CALLS)}."
+            )
+    return frozenset(names)
+
+
+def _limit(what: str, number: int, *, at_most: int) -> int:
+    if not 0 <= number <= at_most:
+        raise OperatorError(f"A {what} is a number from 0 to {at_most}, not {number}.")
+    return number
+
+
 def _secret(given: str | None) -> str:
     if given is None:
         return secrets.token_urlsafe(SECRET_BYTES)
     if len(given) < SHORTEST_SECRET or not given.isascii() or not given.isprintable() or " " in given:
         raise OperatorError(f"An app secret has {SHORTEST_SECRET} or more visible ASCII characters.")
     return given
-
-
-def _callback(url: str) -> str:
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise OperatorError("A callback URL is an http:// or https:// address.")
-    return url

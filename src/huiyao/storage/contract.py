@@ -5,14 +5,33 @@ Changes of many calls into one transaction; each succeeds or fails on its own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 
 import msgspec
 
-from huiyao.model import App, Attendee, Delivery, Generation, Inbound, Meeting, Message, Org, Person, Task
+from huiyao.model import (
+    App,
+    Attendee,
+    Card,
+    Changed,
+    Delivery,
+    Engagement,
+    Entry,
+    Generation,
+    Inbound,
+    Meeting,
+    Message,
+    Org,
+    Person,
+    Session,
+    Task,
+    Ticket,
+)
 from huiyao.rules.announce import Answer, Notice
 from huiyao.rules.change import Change
 from huiyao.rules.deliver import Sight
+from huiyao.storage.event_contract import EventStorage
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -40,10 +59,62 @@ class Position(msgspec.Struct, frozen=True, order=True):
     id: int
 
 
+START: Final = Position(0, 0)
+
+
 class InboxPage(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]  # oldest first
     unread: int  # of the whole inbox
     end: Position  # behind the last message given; where nothing was given, where the reader stood
+    xids: tuple[int, ...]  # of each message the transaction that wrote it: with its id, its Position
+
+
+class Shelf(StrEnum):
+    """A part of a person's workbench. No shelf holds removed cards, or meetings the person was removed from."""
+
+    UPCOMING = "upcoming"  # not over yet, cancelled ones included; by begin_at
+    WAITING = "waiting"  # of those, not cancelled, where the person is listed, not the organizer, and has not answered
+    PAST = "past"  # over; the last to begin first
+    CREATED = "created"  # the person is the organizer, over or not; the last to begin first
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A card's place on a shelf or in a calendar."""
+
+    begin_at: int
+    meeting_id: int
+
+
+class CardsWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which cards a caller of `list` asks for; what is None does not matter."""
+
+    begin_at: int | None = None  # meetings that end after this
+    end_at: int | None = None  # meetings that begin before this
+    msg_status: int | None = None  # the person is listed with this answer
+    organizer: bool | None = None
+    below: int | None = None  # meeting ids below this
+    size: int = 50
+
+
+SCANNED_ENTRIES: Final = 2_000
+
+
+class News(msgspec.Struct, frozen=True):
+    """What became visible in feeds between two horizons."""
+
+    uids: frozenset[str]  # of those asked about: who has new messages
+    # Of those asked about: which have new entries of history; all of them where more than SCANNED_ENTRIES were written.
+    meetings: frozenset[int]
+
+
+class ChangesPage(msgspec.Struct, frozen=True):
+    changes: tuple[Changed, ...]
+    end: Position  # behind the last change given; where nothing was given, where the reader stood
+
+
+class HistoryPage(msgspec.Struct, frozen=True):
+    entries: tuple[Entry, ...]  # oldest first
+    end: Position  # behind the last entry given; where nothing was given, where the reader stood
 
 
 class Expanded(msgspec.Struct, frozen=True):
@@ -78,6 +149,13 @@ class Begun(msgspec.Struct, frozen=True):
     next_due_at: int | None  # of the earliest delivery that waits, due or not; None: there is none
 
 
+class Leased(msgspec.Struct, frozen=True):
+    """A block of a daily quota."""
+
+    granted: int  # 0: the quota is used up
+    taken: int  # of the day's quota by all processes, this block included
+
+
 class Queue(msgspec.Struct, frozen=True):
     """How much of one kind waits: tasks that are due (of which the channel is "inbox"), and pending deliveries."""
 
@@ -96,6 +174,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
     meeting_id: int | None = None
     uid: str | None = None
+    below: int | None = None  # ids below this
     limit: int = 50
 
 
@@ -106,7 +185,7 @@ Look = Callable[[Sight], Delivery]
 Amend = Callable[[Delivery], Delivery | None]
 
 
-class Storage(Protocol):
+class Storage(EventStorage, Protocol):
     """A database. All moments are epoch milliseconds from the caller's clock.
 
     Every method raises `errors.SystemFailure` where the database cannot be reached or refuses, with nothing
@@ -155,6 +234,99 @@ class Storage(Protocol):
     async def mark_inbox_read(self, org_id: int, uid: str, *, message_id: int, now: int) -> bool:
         """Mark that message and those before it in the feed; False where this person has no such message."""
 
+    async def mark_meeting_read(self, org_id: int, uid: str, meeting_id: int, *, now: int) -> int:
+        """Mark this person's messages of one meeting as read; how many were not."""
+
+    # History
+
+    async def changes(self, org_id: int, *, after: Position | None, size: int) -> ChangesPage:
+        """Up to `size` entries of the organisation's history behind `after`, or from its beginning, in feed order.
+
+        Nothing can come in before what is shown any more. Of one meeting, what the organizer did stands in its order,
+        and no answer on the wrong side of the update that reset it. Missed reminders are not among them.
+        """
+
+    async def history(
+        self, org_id: int, meeting_id: int, *, after: Position | None, size: int
+    ) -> HistoryPage:
+        """Up to `size` entries of one meeting behind `after`, or from its beginning, in feed order, missed ones too.
+
+        With what was committed last; what is being committed may still come in before it.
+        """
+
+    # Workbench
+
+    async def shelf(
+        self, org_id: int, uid: str, shelf: Shelf, *, now: int, after: Place | None, size: int
+    ) -> list[Card]:
+        """Up to `size` cards of a shelf behind `after`, in the shelf's own order of (begin_at, meeting id).
+
+        "Over" is end_at < now.
+        """
+
+    async def waiting(self, org_id: int, uid: str, *, now: int, at_most: int) -> int:
+        """How many cards are on the shelf WAITING, counted up to `at_most`."""
+
+    async def calendar(self, org_id: int, uid: str, *, begin_at: int, end_at: int, size: int) -> list[Card]:
+        """Up to `size` cards of meetings that overlap [begin_at, end_at), by (begin_at, meeting id).
+
+        One that begins and ends in the same moment overlaps where that moment is in the window.
+        """
+
+    async def cards(self, org_id: int, uid: str, wanted: CardsWanted) -> list[tuple[Meeting, Attendee]]:
+        """Cards by falling meeting id, so that paging is stable: what is there throughout comes exactly once."""
+
+    async def engagements(
+        self, org_id: int, uids: Sequence[str], *, begin_at: int, end_at: int
+    ) -> list[Engagement]:
+        """What overlaps [begin_at, end_at) of meetings that last longer than a moment, by (uid, begin_at).
+
+        Not cancelled ones, and those removed from left out; declined ones and removed cards included.
+        """
+
+    async def linked(self, org_id: int, meeting_id: int, link_id: int) -> tuple[Meeting, Attendee] | None:
+        """The meeting and the row with this random id, however that person's part has gone on since."""
+
+    # Sessions
+
+    async def put_ticket(self, ticket: Ticket) -> None: ...
+
+    async def ticket(self, org_id: int, hash_: bytes, *, now: int) -> Ticket | None:
+        """One that can still be used; using it is `open_session`."""
+
+    async def open_session(self, session: Session, ticket_hash: bytes | None) -> Session | None:
+        """One transaction: use the ticket by a guarded UPDATE, and begin the session as the ticket's uid and app.
+
+        None, and no session, where the ticket is unknown, used or expired at session.created_at. Without a ticket the
+        session begins as given.
+        """
+
+    async def session(self, org_id: int, hash_: bytes, *, now: int) -> Session | None:
+        """One that has not ended or expired."""
+
+    async def end_session(self, org_id: int, hash_: bytes) -> None: ...
+
+    async def end_sessions(self, org_id: int, uid: str) -> int:
+        """End all of one person's, and their unused tickets; how many sessions."""
+
+    # Live pages
+
+    async def horizon(self) -> int:
+        """The transaction number below which everything there will ever be is visible."""
+
+    async def news(
+        self, org_id: int, uids: Sequence[str], meetings: Sequence[int], *, since: int, until: int
+    ) -> News:
+        """Who of `uids` has messages, and which of `meetings` have history, of transactions in [since, until).
+
+        `since` and `until` are earlier answers of `horizon`.
+        """
+
+    async def watch(self, wake: Callable[[], None]) -> None:
+        """From now on call `wake` on the event loop soon after anything became visible in a feed, by this process or
+        another. Only a hint that may be lost; polling guarantees.
+        """
+
     # Tokens and directory
 
     async def app(self, app_id: int) -> App | None: ...
@@ -162,6 +334,17 @@ class Storage(Protocol):
     async def org(self, org_id: int) -> Org | None: ...
 
     async def person(self, org_id: int, uid: str) -> Person | None: ...
+
+    async def people(self, org_id: int, uids: Sequence[str]) -> list[Person]:
+        """Those of the uids that are in the directory, in the order given."""
+
+    async def search_people(
+        self, org_id: int, words: Sequence[str], *, mobile: str | None, after_uid: str, size: int
+    ) -> list[Person]:
+        """Up to `size` people by uid behind `after_uid` whose `search` text holds every word, or whose number is this.
+
+        Without words, everybody.
+        """
 
     async def generation(self, app_id: int, number: int) -> Generation | None: ...
 
@@ -206,6 +389,9 @@ class Storage(Protocol):
 
     async def delivery(self, org_id: int, delivery_id: int) -> Delivery | None: ...
 
+    async def last_outcomes(self, *, limit: int) -> list[str]:
+        """The states of the deliveries of all organisations that ended last, the newest first."""
+
     async def answerable(
         self, number: str, *, kinds: Sequence[str], since: int
     ) -> tuple[Sequence[tuple[int, str]], Delivery | None]:
@@ -223,7 +409,8 @@ class Storage(Protocol):
         """Every kind of which anything waits, for metrics."""
 
     async def prune(self, *, now: int, ended_before: int) -> int:
-        """Forget expired idempotency records, and deliveries and inbound texts that ended before then, some at a time.
+        """Forget expired idempotency records, tickets and sessions, and deliveries and inbound texts that ended before
+        then, some at a time.
 
         How many rows went; 0: there is nothing left to forget.
         """
@@ -238,6 +425,14 @@ class Storage(Protocol):
         """From now on call `wake` on the event loop soon after tasks were committed, by this process or another.
 
         Only a hint that may be lost; polling guarantees.
+        """
+
+    # Limits
+
+    async def lease_quota(self, app_id: int, *, day: int, want: int, quota: int) -> Leased:
+        """Take `want` calls, or as many as are left, of the app's `quota` on a day (since 1970-01-01, UTC).
+
+        What all processes together are granted on a day is never more than the quota.
         """
 
     # Operators
@@ -260,7 +455,7 @@ class Storage(Protocol):
     async def orgs(self) -> list[Org]: ...
 
     async def put_app(self, app: App) -> None:
-        """Insert or replace, grants included; `generation` of an existing app is left as it is."""
+        """Insert or replace, grants included; `generation` and `callback` of an existing app are left as they are."""
 
     async def apps(self) -> list[App]: ...
 
@@ -270,8 +465,8 @@ class Storage(Protocol):
     async def erase_person(self, org_id: int, uid: str) -> bool:
         """Remove a person's name, number, address, inbox and replies; False where nothing was known of them.
 
-        The directory row and the inbox messages go; in meetings the name becomes "-" and the reply empty; deliveries
-        lose number and text.
+        The directory row, the inbox messages, sessions and tickets go; in meetings the name becomes "-" and the reply
+        empty; deliveries lose number and text.
         """
 
     async def backup(self, path: str) -> None:

@@ -31,6 +31,9 @@ PRUNED: Final = (
     ("idempotency", ("org_id", "app_id", "uid", "key"), "expires_at <= {now}"),
     ("delivery", ("org_id", "id"), "ended_at < {ended_before}"),
     ("inbound", ("org_id", "id"), "at < {ended_before}"),
+    ("event", ("org_id", "id"), "ended_at < {ended_before}"),
+    ("ticket", ("org_id", "hash"), "expires_at <= {now}"),
+    ("session", ("org_id", "hash"), "expires_at <= {now}"),
 )
 PRUNED_AT_ONCE: Final = 1000
 
@@ -42,7 +45,8 @@ _SAME: Final = (
 # while it has not ended and no request of it is uncertain, as one under way always is (said so, and by sequence instead
 # of occasion, PostgreSQL finds it by the index of the meeting).
 SEEN: Final = f"""
-    p.uid IS NOT NULL, coalesce(p.mobile, ''), coalesce(nullif(p.timezone, ''), o.timezone), coalesce(p.locale, ''),
+    a.link_id, p.uid IS NOT NULL, coalesce(p.mobile, ''), coalesce(nullif(p.timezone, ''), o.timezone),
+    coalesce(p.locale, ''),
     (SELECT g.params FROM message g
         WHERE g.org_id = d.org_id AND g.meeting_id = d.meeting_id AND g.uid = d.uid AND g.kind = d.kind
             AND g.occasion = d.occasion),
@@ -57,6 +61,10 @@ SEEN: Final = f"""
         FROM delivery t
         WHERE t.org_id = d.org_id AND t.uid = d.uid AND t.channel = d.channel AND t.sent_at > {{day_ago}})
 """
+LAST_OUTCOMES: Final = (
+    "SELECT state FROM delivery WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT {limit}"
+)
+_BEHIND_ALL: Final = 1 << 60
 _DELIVERY_WIDTH: Final = len(Delivery.__struct_fields__)
 _MEETING_END: Final = _DELIVERY_WIDTH + len(Meeting.__struct_fields__)
 _ATTENDEE_END: Final = _MEETING_END + len(Attendee.__struct_fields__)
@@ -69,11 +77,12 @@ def sight(
     attendee: Callable[[Sequence[Any]], Attendee],
 ) -> Sight:
     """What a sender sees, from the columns of delivery, meeting, attendee and SEEN, read by the database's own rows."""
-    known, mobile, timezone, locale, params, shown, waits, sent_today = row[_ATTENDEE_END:]
+    link_id, known, mobile, timezone, locale, params, shown, waits, sent_today = row[_ATTENDEE_END:]
     return Sight(
         delivery=delivery(row[:_DELIVERY_WIDTH]),
         meeting=meeting(row[_DELIVERY_WIDTH:_MEETING_END]),
         me=attendee(row[_MEETING_END:_ATTENDEE_END]),
+        link_id=link_id,
         known=bool(known),
         mobile=mobile,
         timezone=timezone,
@@ -124,3 +133,8 @@ def conditions(wanted: Wanted) -> dict[str, object]:
     """The columns that matter, with their values."""
     names = ("org_id", "state", "channel", "kind", "meeting_id", "uid")
     return {name: value for name in names if (value := getattr(wanted, name)) is not None}
+
+
+def below(wanted: Wanted) -> int:
+    """Only ids below this."""
+    return _BEHIND_ALL if wanted.below is None else wanted.below

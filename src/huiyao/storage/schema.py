@@ -1,9 +1,11 @@
 """The tables, described once for both databases; migrations must arrive at exactly this.
 
-Every table but app, token_generation, setting and heartbeat starts its primary key with org_id, so that the data can
-be distributed by organisation. Moments are epoch milliseconds. `xid` is the transaction that wrote a feed's row:
-pg_current_xact_id() on PostgreSQL, a counter of committed batches on SQLite, where writes are serial anyway.
+Every table but app, token_generation, quota, setting and heartbeat starts its primary key with org_id, so that the
+data can be distributed by organisation. Moments are epoch milliseconds. `xid` is the transaction that wrote a feed's
+row: pg_current_xact_id() on PostgreSQL, a counter of committed batches on SQLite, where writes are serial anyway.
 """
+
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -15,11 +17,20 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateIndex
+from sqlalchemy.sql.compiler import DDLCompiler
+
+from huiyao.storage import event_tables
+from huiyao.storage.columns import number as _number
+from huiyao.storage.columns import small as _small
+from huiyao.storage.columns import text as _text
+from huiyao.storage.workbench import LONG_MS
 
 metadata = MetaData(
     naming_convention={
@@ -32,16 +43,17 @@ metadata = MetaData(
 )
 
 
-def _number(name: str, *, optional: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=optional)
+@compiles(CreateIndex, "sqlite")
+def _create_index(create: CreateIndex, compiler: DDLCompiler, **options: Any) -> str:
+    """SQLite includes nothing beside a key: what PostgreSQL includes stands at the key's end."""
+    index: Index = create.element
+    statement: str = compiler.visit_create_index(create, **options)  # type: ignore[no-untyped-call]
+    included = index.dialect_options["postgresql"]["include"]
+    return f"{statement.removesuffix(')')}, {', '.join(included)})" if included else statement
 
 
-def _small(name: str) -> Column[int]:
-    return Column(name, SmallInteger, nullable=False)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+def _hash() -> Column[bytes]:
+    return Column("hash", LargeBinary, nullable=False)
 
 
 setting = Table("setting", metadata, _text("name"), _text("value"), PrimaryKeyConstraint("name"))
@@ -73,6 +85,7 @@ person = Table(
     _text("email"),
     _text("timezone"),
     _text("locale"),
+    _text("search"),  # what `search_people` looks in: huiyao.pinyin.search_text
     PrimaryKeyConstraint("org_id", "uid"),
     ForeignKeyConstraint(["org_id"], ["org.org_id"]),
 )
@@ -87,7 +100,24 @@ app = Table(
     _number("revoked_generation"),
     _small("disabled"),
     _text("callback_url"),
+    Column(
+        "callback_style",
+        Text,
+        CheckConstraint("callback_style IN ('platform', 'standard')", name="callback_style"),
+        nullable=False,
+        server_default="platform",
+    ),
+    Column("callback_secret", LargeBinary),  # sealed; NULL: the app is told of nothing
+    Column("callback_old_secret", LargeBinary),
+    _number("callback_old_until", optional=True),
+    _number("callback_gone_at", optional=True),
     _text("grants"),  # comma-separated API permissions beyond the usual ones
+    Column("ip_list", Text, nullable=False, server_default=""),  # comma-separated networks; "": from anywhere
+    Column("api_list", Text, nullable=False, server_default=""),  # comma-separated usual calls; "": all
+    Column("rate", BigInteger, CheckConstraint("rate >= 0", name="rate"), nullable=False, server_default="0"),
+    Column(
+        "quota", BigInteger, CheckConstraint("quota >= 0", name="quota"), nullable=False, server_default="0"
+    ),
     PrimaryKeyConstraint("app_id"),
     CheckConstraint("app_id > 0", name="id"),
     CheckConstraint("disabled IN (0, 1)", name="disabled"),
@@ -102,6 +132,18 @@ token_generation = Table(
     _number("issued_at"),
     _number("expires_at"),
     PrimaryKeyConstraint("app_id", "number"),
+)
+
+# What processes have taken of an app's daily quota, in blocks; `granted` is the newest of them.
+quota = Table(
+    "quota",
+    metadata,
+    Column("app_id", BigInteger, ForeignKey("app.app_id"), nullable=False),
+    _number("day"),  # since 1970-01-01, UTC
+    _number("taken"),
+    _number("granted"),
+    PrimaryKeyConstraint("app_id", "day"),
+    CheckConstraint("granted BETWEEN 0 AND taken", name="granted"),
 )
 
 org_app = Table(
@@ -172,6 +214,11 @@ attendee = Table(
     _number("invited_sequence"),
     _number("removed_sequence", optional=True),
     _small("quiet"),
+    # Copies of the meeting's (a removed person's are those of their last day on it), so that one index has a person's
+    # cards in the order of time.
+    _number("begin_at"),
+    _number("end_at"),
+    _number("link_id"),  # what a link in a text names this membership by
     PrimaryKeyConstraint("org_id", "meeting_id", "uid"),
     ForeignKeyConstraint(["org_id", "meeting_id"], ["meeting.org_id", "meeting.id"]),
     CheckConstraint("position >= 0 OR (position = -1 AND organizer = 1)", name="position"),
@@ -182,7 +229,26 @@ attendee = Table(
     CheckConstraint("(removed_at IS NULL) = (removed_sequence IS NULL)", name="removed"),
     CheckConstraint("(answered_at IS NOT NULL) = (msg_status >= 2)", name="answered"),
     CheckConstraint("removed_at IS NULL OR organizer = 0", name="organizer_stays"),
+    CheckConstraint("link_id > 0", name="link_id"),
     sqlite_with_rowid=False,
+)
+# A person's cards in the order of time, with all by which shelves and calendars leave one out: thousands that do not
+# matter cost no look at a row. On PostgreSQL that does not belong to the key: without statistics "removed_at IS NULL"
+# would pass for a way into it. The few that last long are found by their end, so that what goes on now is found
+# without looking through the past.
+Index(
+    "ix_attendee_card",
+    *(attendee.c[name] for name in ("org_id", "uid", "begin_at", "meeting_id")),
+    postgresql_include=("end_at", "organizer", "msg_status", "card_removed_at", "removed_at"),
+)
+_LASTS_LONG: Final = text(f"end_at - begin_at > {LONG_MS}")
+Index(
+    "ix_attendee_long",
+    attendee.c.org_id,
+    attendee.c.uid,
+    attendee.c.end_at,
+    postgresql_where=_LASTS_LONG,
+    sqlite_where=_LASTS_LONG,
 )
 
 task = Table(
@@ -367,6 +433,44 @@ history = Table(
         "kind IN ('created', 'updated', 'cancelled', 'deleted', 'read', 'responded', 'remind', 'nudged', 'missed')",
         name="kind",
     ),
-    Index(None, "org_id", "xid", "id"),
-    Index(None, "org_id", "meeting_id", "id"),
+    Index(None, "org_id", "meeting_id", "xid", "id"),
+)
+# A reminder that came too late is an entry, but nothing that a reader of the feed has to hear of.
+Index(
+    "ix_history_org_id_xid_id",
+    *(history.c[name] for name in ("org_id", "xid", "id")),
+    postgresql_where=history.c.kind != "missed",
+    sqlite_where=history.c.kind != "missed",
+)
+
+event_tables.define(metadata)
+
+# Of the operator's org_id is 0, which no organisation has.
+ticket = Table(
+    "ticket",
+    metadata,
+    _number("org_id"),
+    _hash(),
+    _text("uid"),
+    _number("app_id", optional=True),
+    _number("created_at"),
+    _number("expires_at"),
+    _number("consumed_at", optional=True),
+    PrimaryKeyConstraint("org_id", "hash"),
+    Index(None, "org_id", "uid"),
+    Index(None, "expires_at"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    _number("org_id"),
+    _hash(),
+    _text("uid"),
+    _number("app_id", optional=True),
+    _number("created_at"),
+    _number("expires_at"),
+    PrimaryKeyConstraint("org_id", "hash"),
+    Index(None, "org_id", "uid"),
+    Index(None, "expires_at"),
 )

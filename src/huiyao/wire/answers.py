@@ -3,7 +3,7 @@
 Contract sections 1, 4, 5 and 6: ids, states and moments are numbers, names and texts strings, flags booleans.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from huiyao.model import Attendee, Meeting, Message
+from huiyao.model import Attendee, Meeting, Message, Part
+from huiyao.rules.freebusy import Interval, Times
+from huiyao.storage.contract import ChangesPage
+from huiyao.wire import cursor
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -130,6 +133,84 @@ class Inbox(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     next_cursor: str
 
 
+class Card(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A meeting on the requester's workbench, with their own part in it."""
+
+    meeting_invite_id: int
+    org_id: int
+    creater_id: str
+    creater_name: str
+    push_status: int
+    sequence: int
+    content: str
+    address: str
+    begin_time: int
+    end_time: int
+    remind_min: int
+    remind_type: int
+    remind: bool
+    is_remind: bool  # the same: the Java client's name for it
+    reply: str
+    msg_status: int | msgspec.UnsetType = msgspec.UNSET  # a creator who is no member has none
+
+
+class Cards(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    items: list[Card]  # the newest meeting first
+    next_cursor: str | msgspec.UnsetType = msgspec.UNSET  # absent at the end
+
+
+class Span(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    begin_time: int
+    end_time: int
+
+
+class PersonTimes(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    uid: str
+    busy: list[Span]
+    tentative: list[Span]
+
+
+class FreeBusy(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    items: list[PersonTimes]  # in the order asked
+
+
+class MeetingNow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    creater_id: str
+    push_status: int
+    sequence: int
+    begin_time: int
+    end_time: int
+
+
+class MemberNow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    remind: bool
+    is_delete: bool  # whether the card has been removed
+    msg_status: int | msgspec.UnsetType = msgspec.UNSET  # a creator who is no member has none
+
+
+class Change(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A change as it was made, and how its meeting and who made it stand when the answer is given."""
+
+    change_id: int
+    meeting_invite_id: int
+    kind: str
+    uid: str  # who made it
+    time: int
+    meeting: MeetingNow
+    member: MemberNow | msgspec.UnsetType = msgspec.UNSET  # absent where uid has been removed
+
+
+class Changes(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    items: list[Change]
+    next_cursor: str
+
+
+class Ticket(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    ticket: str
+    url: str
+    expires_in: int  # seconds from now
+
+
 def token(access_token: str, *, expires_at: int, now: int, ticket: str) -> bytes:
     return _encode(Token(access_token, round((expires_at - now) / 1000), expires_at, ticket))
 
@@ -215,6 +296,67 @@ def inbox(messages: Iterable[tuple[Message, str]], *, unread: int, next_cursor: 
         for one, text in messages
     ]
     return _encode(Inbox(items, unread, next_cursor))
+
+
+def cards(found: Iterable[tuple[Meeting, Attendee]], *, below: int | None) -> bytes:
+    """Meetings with the requester's row in each; `below` is the id below which there are more."""
+    items = [
+        Card(
+            meeting.id,
+            meeting.org_id,
+            meeting.organizer_uid,
+            meeting.organizer_name,
+            meeting.push_status,
+            meeting.sequence,
+            meeting.content,
+            meeting.address,
+            meeting.begin_at,
+            meeting.end_at,
+            meeting.remind_min,
+            meeting.remind_type,
+            me.remind,
+            me.remind,
+            me.reply,
+            me.msg_status if me.listed else msgspec.UNSET,
+        )
+        for meeting, me in found
+    ]
+    return _encode(Cards(items, msgspec.UNSET if below is None else cursor.write_below(below)))
+
+
+def changes(page: ChangesPage) -> bytes:
+    items = [
+        Change(
+            one.id,
+            one.meeting_id,
+            one.kind,
+            one.actor_uid,
+            one.at,
+            MeetingNow(one.organizer_uid, one.push_status, one.sequence, one.begin_at, one.end_at),
+            msgspec.UNSET if one.part is None else _member_now(one.part),
+        )
+        for one in page.changes
+    ]
+    return _encode(Changes(items, cursor.write_changes(page.end)))
+
+
+def freebusy(times: Mapping[str, Times]) -> bytes:
+    return _encode(
+        FreeBusy([PersonTimes(uid, _spans(one.busy), _spans(one.tentative)) for uid, one in times.items()])
+    )
+
+
+def ticket(text: str, *, url: str, expires_in: int) -> bytes:
+    return _encode(Ticket(text, url, expires_in))
+
+
+def _member_now(part: Part) -> MemberNow:
+    status = msgspec.UNSET if part.msg_status is None else part.msg_status
+    return MemberNow(part.remind, part.card_removed, status)
+
+
+def _spans(intervals: Iterable[Interval]) -> list[Span]:
+    return [Span(one.begin_at, one.end_at) for one in intervals]
 
 
 def _later_member(one: Attendee, zone: ZoneInfo) -> LaterMember:

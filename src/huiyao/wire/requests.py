@@ -10,8 +10,8 @@ import msgspec
 
 from huiyao.model import MsgStatus
 from huiyao.rules import commands
-from huiyao.storage.contract import Position
-from huiyao.wire.cursor import Cursor
+from huiyao.storage.contract import CardsWanted, Position
+from huiyao.wire.cursor import BelowCursor, ChangesCursor, Cursor
 from huiyao.wire.fields import (
     LARGEST_ID,
     Boolean,
@@ -28,7 +28,9 @@ from huiyao.wire.fields import (
 )
 
 LONGEST_REMIND_MIN: Final = 40_320  # four weeks
-PAGE: Final = 50  # messages in an inbox answer unless `size` says otherwise
+PAGE: Final = 50  # messages or cards in an answer unless `size` says otherwise
+LONGEST_WINDOW_DAYS: Final = 31  # of freebusy
+DAY_MS: Final = 86_400_000
 
 NAME: Final = Text(128)
 REQUESTER: Final = Text(64, blank=True)  # a blank one is told last, as 4501
@@ -82,9 +84,31 @@ class InboxWanted(msgspec.Struct, frozen=True, gc=False):
     size: int
 
 
+class ChangesWanted(msgspec.Struct, frozen=True, gc=False):
+    uid: str
+    after: Position | None
+    size: int
+
+
 class InboxRead(msgspec.Struct, frozen=True, gc=False):
     uid: str
     message_id: int
+
+
+class Listing(msgspec.Struct, frozen=True, gc=False):
+    uid: str
+    wanted: CardsWanted
+
+
+class TimesWanted(msgspec.Struct, frozen=True, gc=False):
+    uid: str
+    uids: list[str]  # each once
+    begin_at: int
+    end_at: int
+
+
+class Requester(msgspec.Struct, frozen=True, gc=False):
+    uid: str
 
 
 class MeetingBody(msgspec.Struct, frozen=True, gc=False):
@@ -121,6 +145,11 @@ def _client_token() -> Key:
     )
 
 
+def _check_order(begin_at: int, end_at: int) -> None:
+    if end_at < begin_at:
+        raise Fault("不能早于beginTime", "must not be before beginTime", path="endTime")
+
+
 def _detail(
     create_time: int | None,
     content: str,
@@ -131,8 +160,7 @@ def _detail(
     remind_type: int,
     members: list[commands.Invitee],
 ) -> commands.Detail:
-    if end_at < begin_at:
-        raise Fault("不能早于beginTime", "must not be before beginTime", path="endTime")
+    _check_order(begin_at, end_at)
     # A uid listed twice stands at its first place with its last name, which is how a dict keeps them.
     once = {one.uid: one for one in members}
     return commands.Detail(
@@ -249,6 +277,39 @@ def _reminding(uid: str, meeting_id: int, remind: bool) -> Reminding:
     return Reminding(uid, meeting_id, commands.Remind(remind=remind))
 
 
+def _listing(
+    uid: str,
+    begin_at: int | None,
+    end_at: int | None,
+    msg_status: int | None,
+    role: str | None,
+    size: int,
+    below: int | None,
+) -> Listing:
+    if begin_at is not None and end_at is not None:
+        _check_order(begin_at, end_at)
+    wanted = CardsWanted(
+        begin_at=begin_at,
+        end_at=end_at,
+        msg_status=msg_status,
+        organizer=None if role is None else role == "created",
+        below=below,
+        size=size,
+    )
+    return Listing(uid, wanted)
+
+
+def _times(uid: str, uids: list[str], begin_at: int, end_at: int) -> TimesWanted:
+    _check_order(begin_at, end_at)
+    if end_at - begin_at > LONGEST_WINDOW_DAYS * DAY_MS:
+        raise Fault(
+            f"不能晚于beginTime之后{LONGEST_WINDOW_DAYS}天",
+            f"must not be more than {LONGEST_WINDOW_DAYS} days after beginTime",
+            path="endTime",
+        )
+    return TimesWanted(uid, list(dict.fromkeys(uids)), begin_at, end_at)
+
+
 ONE_MEETING: Final = Object(OneMeeting, _requester(), _meeting())
 CANCEL: Final = Object(Cancellation, _requester(), _meeting(), _sequence())
 RESPOND: Final = Object(
@@ -271,6 +332,51 @@ INBOX: Final = Object(
 INBOX_READ: Final = Object(
     InboxRead, _requester(), Key("messageId", _ID, doc="The last message to mark, with all before it.")
 )
+CHANGES: Final = Object(
+    ChangesWanted,
+    _requester(),
+    Key(
+        "cursor",
+        ChangesCursor(),
+        default=None,
+        doc="nextCursor of an earlier answer; without it, from the very beginning.",
+    ),
+    Key("size", Integer(1, 200), default=PAGE, doc="How many changes at the most."),
+)
+LIST: Final = Object(
+    _listing,
+    _requester(),
+    Key("beginTime", Moment(), default=None, doc="Only meetings that end after this."),
+    Key("endTime", Moment(), default=None, doc="Only meetings that begin before this."),
+    Key(
+        "msgStatus",
+        Integer(MsgStatus.UNREAD, MsgStatus.DECLINED),
+        default=None,
+        doc="Only where the requester is a member with this answer.",
+    ),
+    Key(
+        "role",
+        Choice("created", "invited"),
+        default=None,
+        doc="Only the requester's own meetings, or only others'.",
+    ),
+    Key("size", Integer(1, 200), default=PAGE, doc="How many meetings at the most."),
+    Key(
+        "cursor", BelowCursor(), default=None, doc="nextCursor of an earlier answer; without it, the newest."
+    ),
+)
+FREEBUSY: Final = Object(
+    _times,
+    _requester(),
+    Key("uids", List(_UID, limit=200), doc="Whose times; a uid listed twice counts once."),
+    Key("beginTime", Moment(), doc="Where the window begins."),
+    Key(
+        "endTime",
+        Moment(),
+        doc=f"Where it ends; not before beginTime, and {LONGEST_WINDOW_DAYS} days after it at the latest.",
+    ),
+)
+TICKET: Final = Object(Requester, _requester())
 APP_ID: Final = _ID
 FLAGS: Final = Integer(0, 1)
 QUERY: Final = Object(int, Key("meetingId", _ID, doc="The meeting invitation's id, as create answered it."))

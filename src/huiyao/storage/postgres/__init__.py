@@ -12,9 +12,15 @@ from huiyao.storage.postgres.commit import Committer, Queue
 from huiyao.storage.postgres.connections import Connections
 from huiyao.storage.postgres.deliveries import Deliveries
 from huiyao.storage.postgres.directory import Directory
+from huiyao.storage.postgres.events import Events
+from huiyao.storage.postgres.history import History
 from huiyao.storage.postgres.inbox import Inbox
+from huiyao.storage.postgres.live import Live
 from huiyao.storage.postgres.meetings import Meetings
-from huiyao.storage.postgres.signals import Listener, Notifier
+from huiyao.storage.postgres.people import People
+from huiyao.storage.postgres.sessions import Sessions
+from huiyao.storage.postgres.signals import TASKS, Listener, Notifier
+from huiyao.storage.postgres.workbench import Workbench
 from huiyao.storage.postgres.write import write_attendees, write_organizers
 
 DAY_MS: Final = 86_400_000
@@ -23,7 +29,7 @@ ORGANIZERS_COMMITTERS: Final = 2
 ATTENDEES_COMMITTERS: Final = 1
 
 
-class Postgres(Meetings, Inbox, Deliveries, Directory):
+class Postgres(Meetings, Inbox, History, Live, Deliveries, Events, Workbench, Sessions, People, Directory):
     """`storage.contract.Storage` on PostgreSQL. Made by `open_postgres`."""
 
     backend = "postgresql"
@@ -38,6 +44,7 @@ class Postgres(Meetings, Inbox, Deliveries, Directory):
         self._attendees = Queue(max_waiting)
         self._notifier = Notifier(url)
         self._wakes: list[Callable[[], None]] = []
+        self._watching: list[Callable[[], None]] = []
         committers = [
             Committer(url, queue, write=write, committed=self._on_committed)
             for queue, write, count in (
@@ -69,7 +76,10 @@ class Postgres(Meetings, Inbox, Deliveries, Directory):
         return await ids.reserve(self._reads, count)
 
     async def expand(self, *, now: int, rows: int, decide: Decide, missed: Missed) -> Expanded:
-        return await self._expander.expand(now=now, rows=rows, decide=decide, missed=missed)
+        done = await self._expander.expand(now=now, rows=rows, decide=decide, missed=missed)
+        if done.messages or done.tasks:
+            self._on_feed()
+        return done
 
     async def beat(self, node: str, *, now: int) -> None:
         await self._reads.fetch(
@@ -86,7 +96,7 @@ class Postgres(Meetings, Inbox, Deliveries, Directory):
 
     async def listen(self, wake: Callable[[], None]) -> None:
         self._wakes.append(wake)
-        self._signalling.append(asyncio.create_task(Listener(self._url, wake).run()))
+        self._signalling.append(asyncio.create_task(Listener(self._url, wake, channel=TASKS).run()))
 
     async def ping(self) -> None:
         await self._reads.fetch("SELECT 1")
@@ -115,9 +125,10 @@ class Postgres(Meetings, Inbox, Deliveries, Directory):
 
     def _on_committed(self, changes: Sequence[Change]) -> None:
         if any(change.tasks for change in changes):
-            self._notifier.notify()
+            self._notifier.notify(TASKS)
             for wake in self._wakes:
                 wake()
+        self._on_feed()
 
 
 async def open_postgres(url: str, *, max_waiting: int = 2_000, pool_size: int = 10) -> Postgres:

@@ -14,7 +14,7 @@ from huiyao.rules import timing
 from huiyao.rules.deliver import Sight
 from huiyao.storage import deliveries as shared
 from huiyao.storage.contract import Amend, Begun, Look, Queue, Wanted
-from huiyao.storage.postgres import rows
+from huiyao.storage.postgres import rows, telling
 from huiyao.storage.postgres.connections import TRANSIENT, Connection, Connections, columns
 
 T = TypeVar("T")
@@ -27,6 +27,7 @@ _TAKE: Final = """
     SELECT org_id, id, uid FROM delivery WHERE channel = $1 AND state = 'pending' AND due_at <= $2
     ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 """
+_LAST_OUTCOMES: Final = shared.LAST_OUTCOMES.format(limit="$1")
 _LOCK_PEOPLE: Final = f"""
     SELECT FROM {rows.unnest(("org_id", "uid"))} JOIN person p ON p.org_id = given.org_id AND p.uid = given.uid
     ORDER BY p.org_id, p.uid FOR NO KEY UPDATE OF p
@@ -77,6 +78,8 @@ _QUEUES: Final = """
     SELECT 'inbox', kind, count(*), min(due_at) FROM task WHERE due_at <= $1 GROUP BY kind
     UNION ALL
     SELECT channel, kind, count(*), min(created_at) FROM delivery WHERE state = 'pending' GROUP BY channel, kind
+    UNION ALL
+    SELECT 'callback', type::text, count(*), min(at) FROM event WHERE state = 'pending' GROUP BY type
 """
 # Each with the one moment that it needs.
 _PRUNE: Final = tuple(
@@ -116,6 +119,7 @@ class Deliveries:
                     look=look,
                 )
                 await _write(connection, [delivery for delivery, _ in found], lease_ms=lease_ms)
+                await telling.write_failures(connection, [delivery for delivery, _ in found])
             due: int | None = await connection.fetchval(_NEXT_DUE, channel)
             return shared.begun(found, due=due, now=now)
 
@@ -135,6 +139,7 @@ class Deliveries:
                     found[org_id, delivery_id] = changed[org_id, delivery_id] = after
                 written.append(after)
             await _write(connection, list(changed.values()), lease_ms=0)
+            await telling.write_failures(connection, list(changed.values()))
             return written
 
         return await self._transact(work) if amendments else []
@@ -144,15 +149,18 @@ class Deliveries:
 
     async def deliveries(self, wanted: Wanted) -> list[Delivery]:
         conditions = shared.conditions(wanted)
-        numbered = (f"d.{name} = ${number}" for number, name in enumerate(conditions, start=2))
-        where = " AND ".join(["true", *numbered])
+        numbered = (f"d.{name} = ${number}" for number, name in enumerate(conditions, start=3))
+        where = " AND ".join(["d.id < $2", *numbered])
         statement = f"SELECT {rows.DELIVERY} FROM delivery d WHERE {where} ORDER BY d.id DESC LIMIT $1"
-        found = await self._reads.fetch(statement, wanted.limit, *conditions.values())
+        found = await self._reads.fetch(statement, wanted.limit, shared.below(wanted), *conditions.values())
         return [rows.delivery(tuple(row)) for row in found]
 
     async def delivery(self, org_id: int, delivery_id: int) -> Delivery | None:
         row = await self._reads.fetch_row(_ONE, org_id, delivery_id)
         return rows.delivery(tuple(row)) if row else None
+
+    async def last_outcomes(self, *, limit: int) -> list[str]:
+        return [row[0] for row in await self._reads.fetch(_LAST_OUTCOMES, limit)]
 
     async def answerable(
         self, number: str, *, kinds: Sequence[str], since: int

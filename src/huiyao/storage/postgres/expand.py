@@ -5,7 +5,7 @@ chosen by a look without locks, and looked at again under them.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -13,11 +13,13 @@ import msgspec
 import structlog
 
 from huiyao import errors, telemetry
-from huiyao.model import Meeting, MsgStatus, PushStatus, Task, TaskKind, Topic
-from huiyao.rules import timing
+from huiyao.model import Kind, Meeting, MsgStatus, PushStatus, Task, TaskKind, Topic
+from huiyao.rules import callbacks, timing
 from huiyao.rules.announce import Answer, Audience, Notice
+from huiyao.rules.callbacks import Happening
+from huiyao.storage import events as shared
 from huiyao.storage.contract import NOTHING_DUE, Decide, Expanded, Missed
-from huiyao.storage.postgres import rows
+from huiyao.storage.postgres import rows, telling
 from huiyao.storage.postgres.connections import DRIVER_ERRORS, TRANSIENT, Connection, Connections, columns
 from huiyao.storage.postgres.ids import Ids
 
@@ -135,12 +137,13 @@ _NOTICE_FIELDS: Final = (
 )
 _SMS: Final = _NOTICE_FIELDS.index("sms")
 _CASES: Final = " ".join(f"WHEN {audience:d} THEN {condition}" for audience, condition in _AUDIENCES.items())
-_TO_PEOPLE: Final = f"""
-    FROM {rows.unnest(_NOTICE_FIELDS, first=3)}
+_TO_PEOPLE: Final = """
+    FROM {unnest}
     JOIN attendee a ON a.org_id = given.org_id AND a.meeting_id = given.meeting_id
     WHERE (given.after_uid = '' OR a.uid COLLATE "C" > given.after_uid)
         AND (given.last_uid IS NULL OR a.uid COLLATE "C" <= given.last_uid)
 """
+_TO_ALL: Final = _TO_PEOPLE.format(unnest=rows.unnest(_NOTICE_FIELDS, first=3))
 # Before the messages are written: who is told depends on what they have been told already.
 _TEXT: Final = f"""
     INSERT INTO delivery
@@ -149,7 +152,7 @@ _TEXT: Final = f"""
     SELECT given.org_id, $1::bigint - 1 + row_number() OVER (ORDER BY given.place), 'sms', a.uid, given.meeting_id,
         given.kind, given.occasion, given.sequence, $2::bigint, given.due_at, $2::bigint + {timing.DAY_MS}, 'pending',
         0, 0, 0, -1, '', '', '', ''
-    {_TO_PEOPLE} AND given.sms > 0 AND CASE given.sms {_CASES} END
+    {_TO_ALL} AND given.sms > 0 AND CASE given.sms {_CASES} END
     ON CONFLICT DO NOTHING
 """
 _TELL: Final = f"""
@@ -158,8 +161,18 @@ _TELL: Final = f"""
     SELECT given.org_id, a.uid, pg_current_xact_id()::text::bigint,
         $1::bigint - 1 + row_number() OVER (ORDER BY given.place),
         given.meeting_id, given.kind, given.occasion, given.as_of, given.params, $2::bigint, NULL
-    {_TO_PEOPLE} AND CASE given.audience {_CASES} END
+    {_TO_ALL} AND CASE given.audience {_CASES} END
     ON CONFLICT DO NOTHING
+"""
+# Who is about to be reminded, for the app; before the messages are written, as it is told of nobody twice.
+_REMINDED: Final = f"""
+    SELECT given.org_id, given.meeting_id, a.uid, a.msg_status
+    {_TO_PEOPLE.format(unnest=rows.unnest(_NOTICE_FIELDS))} AND CASE given.audience {_CASES} END AND NOT EXISTS (
+        SELECT FROM message told
+        WHERE told.org_id = given.org_id AND told.meeting_id = given.meeting_id AND told.uid = a.uid
+            AND told.kind = given.kind AND told.occasion = given.occasion
+        OFFSET 0
+    ) ORDER BY given.place, a.uid COLLATE "C"
 """
 _PUSHED: Final = f"""
     UPDATE meeting m SET push_status = {PushStatus.PUSHED:d} FROM {rows.unnest(("org_id", "id"))}
@@ -303,13 +316,53 @@ class _Chunk:
             notices += (
                 _row(task, meeting, notice, part_end) for notice in decide(task, meeting, first, count)
             )
+        heard = await self._heard(tasks, meetings)
+        told = await self._reminded(notices, meetings, heard)
         await self._tell(notices, sum(meetings[row[0], row[1]].size for row in notices))
         await self._record(late)
         if part_end is not None and notices:
             await self._connection.execute(_RESUME, tasks[0].org_id, tasks[0].id, part_end)
+            await self._tell_apps(told)
             return await self._report([])
         await self._finish(tasks)
+        pushed = (meetings[task.org_id, task.meeting_id] for task in tasks if _pushes(task))
+        pending = (one for one in pushed if one.push_status == PushStatus.PENDING)
+        await self._tell_apps(
+            [*(callbacks.pushed(one) for one in pending if (one.org_id, one.app_id) in heard), *told]
+        )
         return await self._report(tasks)
+
+    async def _heard(
+        self, tasks: Sequence[Task], meetings: Mapping[tuple[int, int], Meeting]
+    ) -> set[tuple[int, int]]:
+        """The (org, app) of these tasks' meetings where the app is to be told of what they do."""
+        telling_ones = (
+            meetings[task.org_id, task.meeting_id]
+            for task in tasks
+            if _pushes(task) or task.kind == TaskKind.REMIND
+        )
+        return await telling.heard(self._connection, ((one.org_id, one.app_id) for one in telling_ones))
+
+    async def _reminded(
+        self,
+        notices: Sequence[tuple[Any, ...]],
+        meetings: Mapping[tuple[int, int], Meeting],
+        heard: Container[tuple[int, int]],
+    ) -> list[Happening]:
+        """Who is reminded of meetings whose apps are to be told."""
+        given = [
+            (place, *notice)
+            for place, notice in enumerate(notices)
+            if notice[2] == Kind.REMINDER and (notice[0], meetings[notice[0], notice[1]].app_id) in heard
+        ]
+        return [
+            callbacks.reminded(meetings[org_id, meeting_id], uid, msg_status)
+            for org_id, meeting_id, uid, msg_status in await self._run(_REMINDED, given=given)
+        ]
+
+    async def _tell_apps(self, told: Sequence[Happening]) -> None:
+        """The last locks of the transaction."""
+        await telling.write(self._connection, [shared.new(one, at=self._now) for one in told])
 
     async def _choose(self, budget: int, at_most: int) -> tuple[list[Due], dict[tuple[int, int], Meeting]]:
         """Due tasks of one slot that no other dispatcher is at, with their meetings, locked; the most urgent first.
@@ -388,11 +441,7 @@ class _Chunk:
         )
 
     async def _finish(self, tasks: Sequence[Task]) -> None:
-        pushed = {
-            (task.org_id, task.meeting_id)
-            for task in tasks
-            if task.kind == TaskKind.ANNOUNCE and task.sequence == 0
-        }
+        pushed = {(task.org_id, task.meeting_id) for task in tasks if _pushes(task)}
         await self._run(_PUSHED, given=sorted(pushed))
         await self._run(_FINISHED, given=[(task.org_id, task.id) for task in tasks])
 
@@ -421,6 +470,11 @@ def _within(due: Sequence[Due], budget: int) -> list[Due]:
             break
         chosen.append(one)
     return chosen
+
+
+def _pushes(task: Task) -> bool:
+    """Whether pushStatus becomes 1 when it is finished."""
+    return task.kind == TaskKind.ANNOUNCE and task.sequence == 0
 
 
 def _row(task: Task, meeting: Meeting, notice: Notice, part_end: str | None) -> tuple[Any, ...]:

@@ -10,8 +10,8 @@ from huiyao.model import Message
 from huiyao.storage.contract import InboxPage, Position
 from huiyao.storage.postgres.connections import Connections
 
-_SETTLED: Final = "xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-_MINE: Final = f"org_id = $1 AND uid = $2 AND {_SETTLED}"
+SETTLED: Final = "xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_MINE: Final = f"org_id = $1 AND uid = $2 AND {SETTLED}"
 _PAGE: Final = f"""
     SELECT unread.number, page.*
     FROM (SELECT count(*) AS number FROM message WHERE {_MINE} AND read_at IS NULL) AS unread
@@ -30,6 +30,10 @@ _READ: Final = """
         WHERE m.org_id = $1 AND m.uid = $2 AND (m.xid, m.id) <= (mark.xid, mark.id) AND m.read_at IS NULL
     )
     SELECT FROM mark
+"""
+_READ_OF_MEETING: Final = """
+    UPDATE message SET read_at = $4 WHERE org_id = $1 AND meeting_id = $2 AND uid = $3 AND read_at IS NULL
+    RETURNING id
 """
 
 
@@ -51,7 +55,10 @@ class Inbox:
             if row[1] is not None
         )
         end = Position(found[-1][7], found[-1][1]) if messages else after or Position(0, 0)
-        return InboxPage(messages, found[0][0], end)
+        return InboxPage(messages, found[0][0], end, tuple(row[7] for row in found) if messages else ())
 
     async def mark_inbox_read(self, org_id: int, uid: str, *, message_id: int, now: int) -> bool:
         return bool(await self._reads.fetch(_READ, org_id, uid, message_id, now))
+
+    async def mark_meeting_read(self, org_id: int, uid: str, meeting_id: int, *, now: int) -> int:
+        return len(await self._reads.fetch(_READ_OF_MEETING, org_id, meeting_id, uid, now))

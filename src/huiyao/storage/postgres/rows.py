@@ -43,6 +43,9 @@ _TEXTS: Final = {
     "text",
     "provider_id",
     "reason",
+    "search",
+    "outcome",
+    "log",
 }
 _SMALL: Final = {
     "remind_type",
@@ -52,6 +55,7 @@ _SMALL: Final = {
     "sms",
     "old_msg_status",
     "old_remind",
+    "type",
 } | _FLAGS
 
 MEETING: Final = ", ".join(f"m.{field}" for field in MEETING_FIELDS)

@@ -1,4 +1,4 @@
-"""Hints between processes that tasks were committed: LISTEN and NOTIFY, each on a connection of its own.
+"""Hints between processes that something was committed: LISTEN and NOTIFY, each on a connection of its own.
 
 NOTIFY serialises commits, so it is sent after them, empty, and at most every 50 ms. A hint may be lost.
 """
@@ -11,7 +11,8 @@ import structlog
 
 from huiyao.storage.postgres.connections import DRIVER_ERRORS, Connection, connect, facts
 
-CHANNEL: Final = "huiyao"
+TASKS: Final = "huiyao"  # tasks were committed
+FEED: Final = "huiyao_feed"  # messages or history were
 NOTIFY_PAUSE_SECONDS: Final = 0.05
 RECONNECT_SECONDS: Final = 1.0
 
@@ -24,8 +25,10 @@ class Notifier:
     def __init__(self, url: str) -> None:
         self._url = url
         self._wanted = asyncio.Event()
+        self._channels: set[str] = set()
 
-    def notify(self) -> None:
+    def notify(self, channel: str) -> None:
+        self._channels.add(channel)
         self._wanted.set()
 
     async def run(self) -> None:
@@ -35,10 +38,12 @@ class Notifier:
             while True:
                 await self._wanted.wait()
                 self._wanted.clear()
+                statements = "; ".join(f"NOTIFY {channel}" for channel in sorted(self._channels))
+                self._channels.clear()
                 try:
                     if connection is None or connection.is_closed():
                         connection = await connect(self._url)
-                    await connection.execute(f"NOTIFY {CHANNEL}")
+                    await connection.execute(statements)
                 except DRIVER_ERRORS as error:
                     log.warning("notify failed", **facts(error))
                     if connection is not None:
@@ -53,9 +58,10 @@ class Notifier:
 class Listener:
     """Calls `wake` when another process, or this one, has told; reconnects by itself."""
 
-    def __init__(self, url: str, wake: Callable[[], None]) -> None:
+    def __init__(self, url: str, wake: Callable[[], None], *, channel: str) -> None:
         self._url = url
         self._wake = wake
+        self._channel = channel
         self._lost = asyncio.Event()
 
     async def run(self) -> None:
@@ -67,7 +73,7 @@ class Listener:
                 try:
                     connection = await connect(self._url)
                     connection.add_termination_listener(self._on_loss)
-                    await connection.add_listener(CHANNEL, self._on_notify)
+                    await connection.add_listener(self._channel, self._on_notify)
                     self._wake()  # what was told while nobody listened
                     await self._lost.wait()
                 except DRIVER_ERRORS as error:

@@ -1,21 +1,25 @@
 """Many Changes in one transaction: each table is written by one statement.
 
 Locks are taken in one order everywhere: meetings by (org, id), then idempotency records by key, people by
-(org, uid), tasks by key. Records come before people because a Change that turns out to be Repeated writes nothing,
-its people neither.
+(org, uid), tasks by key, turns of events by (org, meeting). Records come before people because a Change that turns
+out to be Repeated writes nothing, its people neither.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, Final
 
 from huiyao.model import PushStatus, Task, TaskKind
+from huiyao.pinyin import search_text
+from huiyao.rules import callbacks
 from huiyao.rules.change import MUTABLE, Change
+from huiyao.storage import events as shared
 from huiyao.storage.contract import Committed, Conflict, Repeated, Verdict
-from huiyao.storage.postgres import rows
+from huiyao.storage.postgres import rows, telling
 from huiyao.storage.postgres.connections import Connection, columns
+from huiyao.storage.workbench import link_ids
 
 _GUARD: Final = f"""
-    SELECT m.org_id, m.id, m.sequence, m.nudged_at, m.push_status
+    SELECT m.org_id, m.id, m.sequence, m.nudged_at, m.push_status, {shared.HEARD}
     FROM {rows.unnest(("org_id", "id"))} JOIN meeting m ON m.org_id = given.org_id AND m.id = given.id
     ORDER BY m.org_id, m.id FOR {{strength}} OF m
 """
@@ -23,6 +27,15 @@ _GUARD_ORGANIZERS: Final = _GUARD.format(strength="NO KEY UPDATE")
 # Not a plain read: after waiting for an update it would compare the old sequence, and an answer to the old time
 # would survive the reset. KEY SHARE would not wait for the update at all.
 _GUARD_ATTENDEES: Final = _GUARD.format(strength="SHARE")
+# Meetings with an entry of a transaction that began later and is over: this one waited for its lock, and would stand
+# before it in the feed.
+_OVERTAKEN: Final = f"""
+    SELECT given.org_id, given.id FROM {rows.unnest(("org_id", "id"))}
+    WHERE EXISTS (
+        SELECT FROM history h WHERE h.org_id = given.org_id AND h.meeting_id = given.id
+            AND h.xid > pg_current_xact_id()::text::bigint OFFSET 0
+    )
+"""
 
 _RECORD_FIELDS: Final = (
     "org_id",
@@ -48,8 +61,8 @@ _READ_RECORDS: Final = f"""
     FROM {rows.unnest(_RECORD_FIELDS[:4])} JOIN idempotency i USING (org_id, app_id, uid, key)
 """
 _PEOPLE: Final = f"""
-    INSERT INTO person (org_id, uid, name, mobile, email, timezone, locale)
-    SELECT org_id, uid, name, '', '', '', '' FROM {rows.unnest(("org_id", "uid", "name"))}
+    INSERT INTO person (org_id, uid, name, mobile, email, timezone, locale, search)
+    SELECT org_id, uid, name, '', '', '', '', search FROM {rows.unnest(("org_id", "uid", "name", "search"))}
     ON CONFLICT DO NOTHING
 """
 _NEW_MEETINGS: Final = f"""
@@ -66,22 +79,21 @@ _REMOVED: Final = f"""
     FROM {rows.unnest(("org_id", "meeting_id", "uid", "removed_at", "removed_sequence"))}
     WHERE a.org_id = given.org_id AND a.meeting_id = given.meeting_id AND a.uid = given.uid
 """
-# Rows that are at their start already are left alone: most of a large meeting has not answered yet.
 _RESET: Final = f"""
     UPDATE attendee a
-    SET msg_status = 0, reply = '', answered_at = NULL, read_at = NULL, card_removed_at = NULL
-    FROM {rows.unnest(("org_id", "meeting_id"))}
+    SET msg_status = 0, reply = '', answered_at = NULL, read_at = NULL, card_removed_at = NULL,
+        begin_at = given.begin_at, end_at = given.end_at
+    FROM {rows.unnest(("org_id", "meeting_id", "begin_at", "end_at"))}
     WHERE a.org_id = given.org_id AND a.meeting_id = given.meeting_id AND a.removed_at IS NULL
-        AND (a.msg_status <> 0 OR a.reply <> '' OR a.read_at IS NOT NULL OR a.card_removed_at IS NOT NULL)
 """
-_ROW_FIELDS: Final = ("org_id", "meeting_id", *rows.ATTENDEE_FIELDS)
+_ROW_FIELDS: Final = ("org_id", "meeting_id", "begin_at", "end_at", "link_id", *rows.ATTENDEE_FIELDS)
 _LISTED: Final = f"""
     INSERT INTO attendee ({", ".join(_ROW_FIELDS)}) SELECT * FROM {rows.unnest(_ROW_FIELDS)}
 """
 # Only for updates: on a create, where nobody can be there yet, looking for a conflict costs a tenth.
 _ADDED: Final = f"""
     {_LISTED} ON CONFLICT (org_id, meeting_id, uid) DO UPDATE SET
-        {", ".join(f"{field} = excluded.{field}" for field in rows.ATTENDEE_FIELDS if field != "uid")}
+        {", ".join(f"{field} = excluded.{field}" for field in _ROW_FIELDS[2:] if field != "uid")}
 """
 _PLACED: Final = f"""
     UPDATE attendee a SET position = given.position, name = given.name
@@ -135,23 +147,25 @@ async def write_organizers(
 
     Answers their verdicts, and the transaction's id where anything was written.
     """
-    verdicts = await _guard(connection, changes, _GUARD_ORGANIZERS)
+    verdicts, heard = await _guard(connection, changes, _GUARD_ORGANIZERS)
+    await _refuse_overtaken(connection, changes, verdicts)
     await _claim_keys(connection, changes, verdicts)
     valid = [change for change, verdict in zip(changes, verdicts, strict=True) if verdict is COMMITTED]
     if not valid:
         return verdicts, None
     people = {(change.org_id, uid): name for change in valid for uid, name in reversed(change.people)}
-    await _run(connection, _PEOPLE, [(*key, people[key]) for key in sorted(people)])
+    learned = [(*key, people[key], search_text(key[1], people[key])) for key in sorted(people)]
+    await _run(connection, _PEOPLE, learned)
     await _write_meetings(connection, valid)
     await _write_attendees(connection, valid)
-    return verdicts, await _write_rest(connection, valid)
+    return verdicts, await _write_rest(connection, valid, heard)
 
 
 async def write_attendees(
     connection: Connection, changes: Sequence[Change]
 ) -> tuple[list[Verdict], int | None]:
     """Write the attendees' own Changes whose guards hold, at most one a person and meeting. As write_organizers."""
-    verdicts = await _guard(connection, changes, _GUARD_ATTENDEES)
+    verdicts, heard = await _guard(connection, changes, _GUARD_ATTENDEES)
     own: dict[tuple[int, int, str], Sequence[Any]] = {}
     for change, verdict in zip(changes, verdicts, strict=True):
         before, after = change.attendee_before, change.attendee
@@ -173,11 +187,16 @@ async def write_attendees(
             verdicts[number] = CONFLICT
         else:
             valid.append(change)
-    return verdicts, await _write_rest(connection, valid) if valid else None
+    return verdicts, await _write_rest(connection, valid, heard) if valid else None
 
 
-async def _guard(connection: Connection, changes: Sequence[Change], lock: str) -> list[Verdict]:
-    """Lock the meetings in order and compare what each Change was decided on."""
+async def _guard(
+    connection: Connection, changes: Sequence[Change], lock: str
+) -> tuple[list[Verdict], set[tuple[int, int]]]:
+    """Lock the meetings in order and compare what each Change was decided on.
+
+    Answers with the verdicts the meetings whose apps are to be told of what happens to them.
+    """
     existing = sorted({(change.org_id, change.meeting_id) for change in changes if change.before})
     found = {(row[0], row[1]): row for row in await _run(connection, lock, existing)}
     verdicts: list[Verdict] = []
@@ -191,7 +210,24 @@ async def _guard(connection: Connection, changes: Sequence[Change], lock: str) -
         if change.meeting is not None and row is not None and row[4] == PushStatus.CANCELLED:
             holds = False
         verdicts.append(COMMITTED if holds else CONFLICT)
-    return verdicts
+    return verdicts, {key for key, row in found.items() if row[5]}
+
+
+async def _refuse_overtaken(
+    connection: Connection, changes: Sequence[Change], verdicts: list[Verdict]
+) -> None:
+    """Conflict where an answer would stand behind the update that resets it. A statement of its own, behind the locks:
+    one that waits for a lock does not see what was written meanwhile.
+    """
+    existing = sorted(
+        (change.org_id, change.meeting_id)
+        for change, verdict in zip(changes, verdicts, strict=True)
+        if change.before and verdict is COMMITTED
+    )
+    overtaken = {(row[0], row[1]) for row in await _run(connection, _OVERTAKEN, existing)}
+    for number, change in enumerate(changes):
+        if (change.org_id, change.meeting_id) in overtaken:
+            verdicts[number] = CONFLICT
 
 
 async def _claim_keys(connection: Connection, changes: Sequence[Change], verdicts: list[Verdict]) -> None:
@@ -234,12 +270,21 @@ async def _write_attendees(connection: Connection, changes: Sequence[Change]) ->
         for uid in change.removed
     ]
     await _run(connection, _REMOVED, removed)
-    await _run(connection, _RESET, [(change.org_id, change.meeting_id) for change in changes if change.reset])
+    reset: list[Sequence[Any]] = []
     listed: list[Sequence[Any]] = []
     added: list[Sequence[Any]] = []
     for change in changes:
+        if change.meeting is None:
+            continue
+        beginning = (change.org_id, change.meeting_id, change.meeting.begin_at, change.meeting.end_at)
+        if change.reset:
+            reset.append(beginning)
         given = listed if change.before is None else added
-        given += [(change.org_id, change.meeting_id, *rows.values(one)) for one in change.added]
+        links = link_ids(len(change.added))
+        given += [
+            (*beginning, link, *rows.values(one)) for one, link in zip(change.added, links, strict=True)
+        ]
+    await _run(connection, _RESET, reset)
     await _run(connection, _LISTED, listed)
     await _run(connection, _ADDED, added)
     placed = [
@@ -250,8 +295,10 @@ async def _write_attendees(connection: Connection, changes: Sequence[Change]) ->
     await _run(connection, _PLACED, placed)
 
 
-async def _write_rest(connection: Connection, changes: Sequence[Change]) -> int:
-    """History and tasks. The transaction's id."""
+async def _write_rest(
+    connection: Connection, changes: Sequence[Change], heard: Container[tuple[int, int]]
+) -> int:
+    """History, tasks and events. The transaction's id."""
     entries = [
         (
             change.org_id,
@@ -269,6 +316,10 @@ async def _write_rest(connection: Connection, changes: Sequence[Change]) -> int:
     await _run(connection, _TASKS, _merged(task for change in changes for task in change.tasks))
     dropped = sorted((change.org_id, key) for change in changes for key in change.dropped)
     await _run(connection, _DROPPED, dropped)
+    told = (
+        (callbacks.happening(one), one.entry.at) for one in changes if (one.org_id, one.meeting_id) in heard
+    )
+    await telling.write(connection, [shared.new(one, at=at) for one, at in told if one])
     xid: int = written[0][0]
     return xid
 

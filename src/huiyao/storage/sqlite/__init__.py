@@ -14,8 +14,15 @@ from huiyao.rules.change import Change
 from huiyao.storage.contract import NOTHING_DUE, Decide, Expanded, Missed, Verdict
 from huiyao.storage.sqlite import expand
 from huiyao.storage.sqlite.deliveries import Deliveries
+from huiyao.storage.sqlite.events import Events
+from huiyao.storage.sqlite.history import History
+from huiyao.storage.sqlite.ids import take_ids
+from huiyao.storage.sqlite.live import Live
 from huiyao.storage.sqlite.operating import Operating
+from huiyao.storage.sqlite.people import People
 from huiyao.storage.sqlite.reads import Reads, snapshot
+from huiyao.storage.sqlite.sessions import Sessions
+from huiyao.storage.sqlite.workbench import Workbench
 from huiyao.storage.sqlite.writer import Writer, connect
 
 
@@ -27,7 +34,7 @@ async def open_sqlite(path: str, *, max_waiting: int) -> "Sqlite":
         raise OperatorError(f"The database file {path} cannot be opened: {error}.") from error
 
 
-class Sqlite(Reads, Deliveries, Operating):
+class Sqlite(Reads, History, Workbench, Sessions, Live, Deliveries, Events, People, Operating):
     """Keeps `contract.Storage` on a SQLite file."""
 
     backend = "sqlite"
@@ -36,6 +43,8 @@ class Sqlite(Reads, Deliveries, Operating):
         self._path = path
         self._reader = connect(path)
         self._writer = Writer(path, max_waiting=max_waiting)
+        self._watching = []
+        self._writer.on_commits(self._on_feed)
 
     async def close(self) -> None:
         await self._writer.close()
@@ -45,7 +54,7 @@ class Sqlite(Reads, Deliveries, Operating):
         return await self._writer.commit(change)
 
     async def reserve_ids(self, count: int) -> range:
-        first = await self._writer.run(lambda connection: expand.take_ids(connection, count))
+        first = await self._writer.run(lambda connection: take_ids(connection, count))
         return range(first, first + count)
 
     async def listen(self, wake: Callable[[], None]) -> None:
@@ -59,11 +68,15 @@ class Sqlite(Reads, Deliveries, Operating):
         at_most = rows
         while True:
             try:
-                return await self._expand(now, rows, at_most, decide, missed)
+                done = await self._expand(now, rows, at_most, decide, missed)
             except Exception as failure:
                 if at_most == 1 or isinstance(failure.__cause__, sqlite3.OperationalError):
                     raise
                 at_most = at_most // 2 or 1  # down to the one at fault, which is then put off
+            else:
+                if done.messages or done.tasks:
+                    self._on_feed()
+                return done
 
     async def _expand(self, now: int, rows: int, at_most: int, decide: Decide, missed: Missed) -> Expanded:
         return await self._writer.run(

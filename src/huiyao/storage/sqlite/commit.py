@@ -7,9 +7,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from huiyao.model import Entry, Meeting, PushStatus
+from huiyao.pinyin import search_text
+from huiyao.rules import callbacks
 from huiyao.rules.change import MUTABLE, Change
+from huiyao.storage import events as shared
 from huiyao.storage.contract import Committed, Conflict, Repeated, Verdict
-from huiyao.storage.sqlite import rows
+from huiyao.storage.sqlite import rows, telling
+from huiyao.storage.workbench import link_ids
 
 T = TypeVar("T")
 
@@ -29,15 +33,16 @@ _ANSWER: Final = (
     " AND card_removed_at IS ? AND membership = ?"
 )
 _RESET: Final = (
-    "UPDATE attendee SET msg_status = 0, reply = '', read_at = NULL, answered_at = NULL, card_removed_at = NULL"
-    " WHERE org_id = ? AND meeting_id = ? AND removed_at IS NULL"
+    "UPDATE attendee SET msg_status = 0, reply = '', read_at = NULL, answered_at = NULL, card_removed_at = NULL,"
+    " begin_at = ?, end_at = ? WHERE org_id = ? AND meeting_id = ? AND removed_at IS NULL"
 )
 _PLACE: Final = "UPDATE attendee SET position = ?, name = ? WHERE org_id = ? AND meeting_id = ? AND uid = ?"
 _REMOVE: Final = (
     "UPDATE attendee SET removed_at = ?, removed_sequence = ? WHERE org_id = ? AND meeting_id = ? AND uid = ?"
 )
 _LEARN: Final = (
-    "INSERT INTO person (org_id, uid, name, mobile, email, timezone, locale) VALUES (?, ?, ?, '', '', '', '')"
+    "INSERT INTO person (org_id, uid, name, mobile, email, timezone, locale, search)"
+    " VALUES (?, ?, ?, '', '', '', '', ?)"
     " ON CONFLICT DO NOTHING"
 )
 _REMEMBER: Final = rows.insert(
@@ -47,12 +52,13 @@ _REMEMBER: Final = rows.insert(
     " created_at = excluded.created_at, expires_at = excluded.expires_at",
 )
 _INSERT_MEETING: Final = rows.insert("meeting", rows.MEETING_FIELDS)
-_INSERT_ATTENDEE: Final = rows.insert("attendee", ("org_id", "meeting_id", *rows.ATTENDEE_FIELDS))
+_ATTENDEE_COLUMNS: Final = ("org_id", "meeting_id", "begin_at", "end_at", "link_id", *rows.ATTENDEE_FIELDS)
+_INSERT_ATTENDEE: Final = rows.insert("attendee", _ATTENDEE_COLUMNS)
 _START_ANEW: Final = rows.insert(
     "attendee",
-    ("org_id", "meeting_id", *rows.ATTENDEE_FIELDS),
+    _ATTENDEE_COLUMNS,
     "ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{field} = excluded.{field}" for field in rows.ATTENDEE_FIELDS[1:]),
+    + ", ".join(f"{field} = excluded.{field}" for field in _ATTENDEE_COLUMNS[2:] if field != "uid"),
 )
 _HISTORY: Final = rows.insert(
     "history", ("org_id", "meeting_id", "xid", "id", "at", "app_id", "actor_uid", "kind", "change")
@@ -105,11 +111,11 @@ def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Ve
     many = connection.executemany
     people = sorted({(one.org_id, *person) for one in good for person in one.people})
     if people:
-        many(_LEARN, people)
+        many(_LEARN, [(*one, search_text(*one[1:])) for one in people])
     created = [(one, one.meeting) for one in good if one.before is None and one.meeting]
     if created:
         many(_INSERT_MEETING, [_values(meeting) for _, meeting in created])
-        many(_INSERT_ATTENDEE, [row for one, _ in created for row in _attendees(one)])
+        many(_INSERT_ATTENDEE, [row for one, meeting in created for row in _attendees(one, meeting)])
         records = [one for one, _ in created if one.idempotency]
         if records:
             many(_REMEMBER, [_record(one) for one in records])
@@ -123,7 +129,18 @@ def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Ve
     dropped = [(one.org_id, key) for one in good for key in one.dropped]
     if dropped:
         many(_DROP, dropped)
+    _tell_apps(connection, good)
     return verdicts
+
+
+def _tell_apps(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    found = [(one.entry.at, told) for one in changes if (told := callbacks.happening(one))]
+    if found:
+        heard = telling.heard(connection, ((told.org_id, told.app_id) for _, told in found))
+        telling.write(
+            connection,
+            [shared.new(told, at=at) for at, told in found if (told.org_id, told.app_id) in heard],
+        )
 
 
 def _check(connection: sqlite3.Connection, change: Change) -> Verdict:
@@ -163,15 +180,17 @@ def _replace(connection: sqlite3.Connection, change: Change, meeting: Meeting) -
         connection.executemany(_REMOVE, [(*at, *key, uid) for uid in change.removed])
     if change.reset:
         # Behind the removals: who goes keeps their answer, by which it is decided whether they are told.
-        connection.execute(_RESET, key)
+        connection.execute(_RESET, (meeting.begin_at, meeting.end_at, *key))
     if change.placed:
         connection.executemany(_PLACE, [(one.position, one.name, *key, one.uid) for one in change.placed])
     if change.added:
-        connection.executemany(_START_ANEW, _attendees(change))
+        connection.executemany(_START_ANEW, _attendees(change, meeting))
 
 
-def _attendees(change: Change) -> list[tuple[Any, ...]]:
-    return [(change.org_id, change.meeting_id, *_values(one)) for one in change.added]
+def _attendees(change: Change, meeting: Meeting) -> list[tuple[Any, ...]]:
+    beginning = (change.org_id, change.meeting_id, meeting.begin_at, meeting.end_at)
+    links = link_ids(len(change.added))
+    return [(*beginning, link, *_values(one)) for one, link in zip(change.added, links, strict=True)]
 
 
 def _record(change: Change) -> tuple[Any, ...]:

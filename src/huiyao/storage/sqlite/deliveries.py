@@ -17,8 +17,8 @@ from huiyao.model import Delivery, DeliveryState, Inbound
 from huiyao.rules import timing
 from huiyao.storage import deliveries as shared
 from huiyao.storage.contract import Amend, Begun, Look, Queue, Wanted
-from huiyao.storage.sqlite import rows
-from huiyao.storage.sqlite.reads import failure, snapshot
+from huiyao.storage.sqlite import rows, telling
+from huiyao.storage.sqlite.reads import apart, failure, snapshot
 from huiyao.storage.sqlite.writer import Writer, connect
 
 _NEXT_DUE: Final = "SELECT min(due_at) FROM delivery WHERE channel = ? AND state = 'pending'"
@@ -44,6 +44,7 @@ _WRITE: Final = (
     f"UPDATE delivery SET {', '.join(f'{field} = ?' for field in _WRITTEN)} WHERE org_id = ? AND id = ?"
 )
 _ONE: Final = f"SELECT {rows.DELIVERY} FROM delivery d WHERE d.org_id = ? AND d.id = ?"
+_LAST_OUTCOMES: Final = shared.LAST_OUTCOMES.format(limit="?")
 _PEOPLE: Final = "SELECT org_id, uid FROM person WHERE mobile = ? AND mobile <> '' LIMIT 2"
 _ANSWERABLE: Final = f"""
     SELECT {rows.DELIVERY} FROM delivery d
@@ -58,6 +59,8 @@ _QUEUES: Final = """
     SELECT 'inbox', kind, count(*), min(due_at) FROM task WHERE due_at <= :now GROUP BY kind
     UNION ALL
     SELECT channel, kind, count(*), min(created_at) FROM delivery WHERE state = 'pending' GROUP BY channel, kind
+    UNION ALL
+    SELECT 'callback', CAST(type AS TEXT), count(*), min(at) FROM event WHERE state = 'pending' GROUP BY type
 """
 _PRUNE: Final = tuple(
     f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table}"
@@ -92,6 +95,7 @@ class Deliveries:
             )
             lease_until = _monotonic() + lease_ms
             _write(connection, [_leased(delivery, lease_until) for delivery, _ in found])
+            telling.write_failures(connection, (delivery for delivery, _ in found))
             return shared.begun(found, due=_next_due(connection, channel), now=now)
 
         return await self._writer.run(work, background=True)
@@ -104,6 +108,7 @@ class Deliveries:
                 after = amend(rows.delivery(row)) if row else None
                 if after is not None:
                     _write(connection, [after])
+                    telling.write_failures(connection, [after])
                 written.append(after)
             return written
 
@@ -123,16 +128,24 @@ class Deliveries:
 
     async def deliveries(self, wanted: Wanted) -> list[Delivery]:
         conditions = shared.conditions(wanted)
-        where = " AND ".join(["1 = 1", *(f"d.{name} = :{name}" for name in conditions)])
+        where = " AND ".join(["d.id < :below", *(f"d.{name} = :{name}" for name in conditions)])
         statement = f"SELECT {rows.DELIVERY} FROM delivery d WHERE {where} ORDER BY d.id DESC LIMIT :limit"
-        with snapshot(self._reader) as reader:
-            found = reader.execute(statement, {**conditions, "limit": wanted.limit}).fetchall()
-        return list(map(rows.delivery, found))
+        values = {**conditions, "below": shared.below(wanted), "limit": wanted.limit}
+
+        def look() -> list[Delivery]:
+            with apart(self._path) as reader:
+                return list(map(rows.delivery, reader.execute(statement, values)))
+
+        return await asyncio.to_thread(look)  # no index has them in this order: it may go through all of them
 
     async def delivery(self, org_id: int, delivery_id: int) -> Delivery | None:
         with snapshot(self._reader) as reader:
             row = reader.execute(_ONE, (org_id, delivery_id)).fetchone()
         return rows.delivery(row) if row else None
+
+    async def last_outcomes(self, *, limit: int) -> list[str]:
+        with snapshot(self._reader) as reader:
+            return [state for (state,) in reader.execute(_LAST_OUTCOMES, (limit,))]
 
     async def answerable(
         self, number: str, *, kinds: Sequence[str], since: int

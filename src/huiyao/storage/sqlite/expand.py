@@ -1,19 +1,22 @@
 """Due tasks become messages, in one transaction and with one statement for all recipients of all of them."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from huiyao import telemetry
-from huiyao.model import Meeting, Task, TaskKind
-from huiyao.rules import timing
+from huiyao.model import Kind, Meeting, PushStatus, Task, TaskKind
+from huiyao.rules import callbacks, timing
 from huiyao.rules.announce import Answer, Audience
+from huiyao.rules.callbacks import Happening
+from huiyao.storage import events as shared
 from huiyao.storage.contract import Decide, Expanded, Missed
-from huiyao.storage.sqlite import rows
+from huiyao.storage.sqlite import rows, telling
 from huiyao.storage.sqlite.commit import next_xid
+from huiyao.storage.sqlite.ids import take_ids
 
 _SMS: Final = 5  # where a notice's row says who gets a text
 # An announcement waits for the earlier ones of its meeting, however long those are put off.
@@ -37,7 +40,7 @@ _ANSWERS: Final = """
 """
 _NOTICE: Final = """
     CREATE TEMP TABLE IF NOT EXISTS notice (org_id, meeting_id, sequence, kind, audience, sms, occasion, as_of, params,
-        after_uid, last_uid, due_at)
+        after_uid, last_uid, due_at, for_app)
 """
 _LISTED: Final = "a.position >= 0 AND a.removed_at IS NULL"
 _OTHERS: Final = f"{_LISTED} AND a.organizer = 0"
@@ -79,6 +82,14 @@ TEXT: Final = f"""
     FROM {_PEOPLE} AND n.sms > 0 AND CASE n.sms {_CASES} END
     ON CONFLICT DO NOTHING
 """
+# Who is about to be reminded, for the app; before the messages are written, as it is told of nobody twice.
+_REMINDED: Final = f"""
+    SELECT n.org_id, n.meeting_id, a.uid, a.msg_status
+    FROM {_PEOPLE} AND n.for_app = 1 AND CASE n.audience {_CASES} END
+        AND NOT EXISTS (SELECT 1 FROM message s WHERE s.org_id = n.org_id AND s.meeting_id = n.meeting_id
+            AND s.uid = a.uid AND s.kind = n.kind AND s.occasion = n.occasion)
+    ORDER BY n.rowid, a.uid
+"""
 _PUT_OFF: Final = "UPDATE task SET due_at = ?, attempt = attempt + 1 WHERE org_id = ? AND id = ?"
 _PUSHED: Final = "UPDATE meeting SET push_status = 1 WHERE org_id = ? AND id = ? AND push_status = 0"
 _MISSED: Final = """
@@ -95,6 +106,17 @@ class _Part(msgspec.Struct):
     task: Task
     meeting: Meeting
     last_uid: str | None = None  # None: to the end, the task is finished
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The organisation, and the app that made the meeting."""
+        return self.meeting.org_id, self.meeting.app_id
+
+    @property
+    def pushes(self) -> bool:
+        """Whether pushStatus becomes 1 with it."""
+        announces = self.task.kind == TaskKind.ANNOUNCE and self.task.sequence == 0
+        return announces and self.last_uid is None and self.meeting.push_status == PushStatus.PENDING
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -150,9 +172,19 @@ def _work(
     connection: sqlite3.Connection, parts: Sequence[_Part], decide: Decide, missed: Missed, *, now: int
 ) -> _Told:
     xid = next_xid(connection)
-    told = _tell(connection, parts, decide, now=now, xid=xid)
+    heard = _heard(connection, parts)
+    told, reminded = _tell(connection, parts, decide, heard, now=now, xid=xid)
     _finish(connection, parts, missed, now=now, xid=xid)
+    pushed = [callbacks.pushed(one.meeting) for one in parts if one.pushes and one.place in heard]
+    telling.write(connection, [shared.new(one, at=now) for one in (*pushed, *reminded)])
     return told
+
+
+def _heard(connection: sqlite3.Connection, parts: Sequence[_Part]) -> set[tuple[int, int]]:
+    """The (org, app) of these tasks' meetings where the app is to be told of what they do."""
+    return telling.heard(
+        connection, (one.place for one in parts if one.pushes or one.task.kind == TaskKind.REMIND)
+    )
 
 
 def _claim(connection: sqlite3.Connection, now: int, limit: int, at_most: int) -> list[_Part]:
@@ -182,8 +214,15 @@ def _last_uid(connection: sqlite3.Connection, task: Task, limit: int) -> str | N
 
 
 def _tell(
-    connection: sqlite3.Connection, parts: Sequence[_Part], decide: Decide, *, now: int, xid: int
-) -> _Told:
+    connection: sqlite3.Connection,
+    parts: Sequence[_Part],
+    decide: Decide,
+    heard: Container[tuple[int, int]],
+    *,
+    now: int,
+    xid: int,
+) -> tuple[_Told, list[Happening]]:
+    """What was written, and who was reminded of meetings whose apps are to be told."""
     notices: list[tuple[Any, ...]] = []
     room = 0
     for part in parts:
@@ -205,12 +244,18 @@ def _tell(
                     task.resume_uid,
                     part.last_uid,
                     task.due_at,
+                    notice.kind == Kind.REMINDER and part.place in heard,
                 )
             )
     if not notices:
-        return _Told()
+        return _Told(), []
     connection.execute(_NOTICE)
-    connection.executemany("INSERT INTO temp.notice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", notices)
+    connection.executemany("INSERT INTO temp.notice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", notices)
+    reminded: list[Happening] = []
+    if any(notice[-1] for notice in notices):
+        meetings = {(part.meeting.org_id, part.meeting.id): part.meeting for part in parts}
+        for org_id, meeting_id, uid, msg_status in connection.execute(_REMINDED):
+            reminded.append(callbacks.reminded(meetings[org_id, meeting_id], uid, msg_status))
     deliveries = 0
     if any(notice[_SMS] for notice in notices):
         values = {"first_id": take_ids(connection, room) - 1, "now": now}
@@ -218,7 +263,7 @@ def _tell(
     values = {"xid": xid, "first_id": take_ids(connection, room) - 1, "now": now}
     messages = connection.execute(TELL, values).rowcount
     connection.execute("DELETE FROM temp.notice")
-    return _Told(messages, deliveries)
+    return _Told(messages, deliveries), reminded
 
 
 def _answers(connection: sqlite3.Connection, task: Task) -> tuple[list[Answer], int]:
@@ -230,14 +275,6 @@ def _answers(connection: sqlite3.Connection, task: Task) -> tuple[list[Answer], 
         f"SELECT name, msg_status, reply {_ANSWERS} ORDER BY answered_at, uid LIMIT 3", key
     )
     return [Answer(*row) for row in found], count
-
-
-def take_ids(connection: sqlite3.Connection, count: int) -> int:
-    """The first of `count` ids nobody else gets."""
-    (last,) = connection.execute(
-        "UPDATE counter SET value = value + ? WHERE name = 'id' RETURNING value", (count,)
-    ).fetchone()
-    return int(last) - count + 1
 
 
 def _finish(

@@ -1,4 +1,4 @@
-"""What operators and tokens need: organisations, apps, people, generations, heartbeats, backup."""
+"""What operators and tokens need: organisations, apps, generations, heartbeats, backup."""
 
 import asyncio
 import os
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from huiyao.errors import OperatorError
-from huiyao.model import App, Generation, Org, Person
+from huiyao.model import App, Generation, Org
+from huiyao.storage.contract import Leased
+from huiyao.storage.events import CALLBACK_COLUMNS, callback
 from huiyao.storage.sqlite import rows
 from huiyao.storage.sqlite.reads import snapshot
 from huiyao.storage.sqlite.writer import Writer, connect
@@ -18,7 +20,8 @@ DAY_MS: Final = 86_400_000
 
 _ORG: Final = "SELECT org_id, name, timezone, closed FROM org"
 _APP: Final = (
-    "SELECT app_id, name, secret, generation, revoked_generation, disabled, callback_url, grants FROM app"
+    "SELECT app_id, name, secret, generation, revoked_generation, disabled, callback_url, grants,"
+    f" ip_list, api_list, rate, quota, {CALLBACK_COLUMNS} FROM app"
 )
 _PUT_ORG: Final = rows.insert(
     "org",
@@ -27,17 +30,31 @@ _PUT_ORG: Final = rows.insert(
 )
 _PUT_APP: Final = rows.insert(
     "app",
-    ("app_id", "name", "secret", "generation", "revoked_generation", "disabled", "callback_url", "grants"),
+    (
+        *(
+            "app_id",
+            "name",
+            "secret",
+            "generation",
+            "revoked_generation",
+            "disabled",
+            "callback_url",
+            "grants",
+        ),
+        *("ip_list", "api_list", "rate", "quota"),
+    ),
     "ON CONFLICT DO UPDATE SET name = excluded.name, secret = excluded.secret,"
     " revoked_generation = excluded.revoked_generation, disabled = excluded.disabled,"
-    " callback_url = excluded.callback_url, grants = excluded.grants",
+    " callback_url = excluded.callback_url, grants = excluded.grants, ip_list = excluded.ip_list,"
+    " api_list = excluded.api_list, rate = excluded.rate, quota = excluded.quota",
 )
-_PERSON_FIELDS: Final = Person.__struct_fields__
-_PUT_PERSON: Final = rows.insert(
-    "person",
-    _PERSON_FIELDS,
-    "ON CONFLICT DO UPDATE SET " + ", ".join(f"{field} = excluded.{field}" for field in _PERSON_FIELDS[2:]),
+_LEASE: Final = rows.insert(
+    "quota",
+    ("app_id", "day", "taken", "granted"),
+    "ON CONFLICT DO UPDATE SET granted = max(0, min(?, ? - taken)), taken = taken + max(0, min(?, ? - taken))"
+    " RETURNING granted, taken",
 )
+QUOTA_DAYS: Final = 30  # how long what was taken is kept
 
 
 class Operating:
@@ -58,10 +75,11 @@ class Operating:
 
     async def put_app(self, app: App) -> None:
         grants = ",".join(sorted(app.grants))
+        limits = (",".join(app.ip_list), ",".join(sorted(app.api_list)), app.rate, app.quota)
         values = (app.id, app.name, app.secret, app.generation, app.revoked_generation, app.disabled)
 
         def put(connection: sqlite3.Connection) -> None:
-            connection.execute(_PUT_APP, (*values, app.callback_url, grants))
+            connection.execute(_PUT_APP, (*values, app.callback_url, grants, *limits))
             connection.execute("DELETE FROM org_app WHERE app_id = ?", (app.id,))
             connection.executemany(
                 "INSERT INTO org_app (org_id, app_id, is_default) VALUES (?, ?, ?)",
@@ -82,35 +100,6 @@ class Operating:
     async def put_org(self, org: Org) -> None:
         values = (org.id, org.name, org.timezone, org.closed)
         await self._writer.run(lambda connection: connection.execute(_PUT_ORG, values))
-
-    async def person(self, org_id: int, uid: str) -> Person | None:
-        with snapshot(self._reader) as reader:
-            row = reader.execute(
-                f"SELECT {', '.join(_PERSON_FIELDS)} FROM person WHERE org_id = ? AND uid = ?",
-                (org_id, uid),
-            ).fetchone()
-        return Person(**dict(zip(_PERSON_FIELDS, row, strict=True))) if row else None
-
-    async def import_people(self, people: Sequence[Person]) -> None:
-        values = [tuple(getattr(one, field) for field in _PERSON_FIELDS) for one in people]
-        await self._writer.run(lambda connection: connection.executemany(_PUT_PERSON, values))
-
-    async def erase_person(self, org_id: int, uid: str) -> bool:
-        def erase(connection: sqlite3.Connection) -> bool:
-            key = (org_id, uid)
-            count = 0
-            for statement in (
-                "DELETE FROM person WHERE org_id = ? AND uid = ?",
-                "DELETE FROM message WHERE org_id = ? AND uid = ?",
-                "UPDATE delivery SET address = '', text = '' WHERE org_id = ? AND uid = ? AND sent_at IS NOT NULL",
-                "UPDATE attendee SET name = '-', reply = '' WHERE org_id = ? AND uid = ?",
-                "UPDATE meeting SET organizer_name = '-' WHERE org_id = ? AND organizer_uid = ?",
-                "UPDATE history SET change = '{}' WHERE org_id = ? AND actor_uid = ? AND kind = 'responded'",
-            ):
-                count += connection.execute(statement, key).rowcount
-            return count > 0
-
-        return await self._writer.run(erase)
 
     async def generation(self, app_id: int, number: int) -> Generation | None:
         with snapshot(self._reader) as reader:
@@ -136,6 +125,16 @@ class Operating:
 
         number = await self._writer.run(issue)
         return Generation(app_id=app_id, number=number, issued_at=now, expires_at=expires_at)
+
+    async def lease_quota(self, app_id: int, *, day: int, want: int, quota: int) -> Leased:
+        def lease(connection: sqlite3.Connection) -> Leased:
+            first = min(want, quota)
+            values = (app_id, day, first, first, want, quota, want, quota)
+            leased = Leased(*connection.execute(_LEASE, values).fetchone())
+            connection.execute("DELETE FROM quota WHERE app_id = ? AND day < ?", (app_id, day - QUOTA_DAYS))
+            return leased
+
+        return await self._writer.run(lease)
 
     async def beat(self, node: str, *, now: int) -> None:
         def beat(connection: sqlite3.Connection) -> None:
@@ -215,7 +214,12 @@ def _app(reader: sqlite3.Connection, row: Sequence[Any]) -> App:
         revoked_generation=row[4],
         disabled=row[5] == 1,
         callback_url=row[6],
+        callback=callback(row[12:]),
         orgs=tuple(org_id for org_id, _ in granted),
         default_org=next((org_id for org_id, is_default in granted if is_default), None),
         grants=frozenset(filter(None, row[7].split(","))),
+        ip_list=tuple(filter(None, row[8].split(","))),
+        api_list=frozenset(filter(None, row[9].split(","))),
+        rate=row[10],
+        quota=row[11],
     )

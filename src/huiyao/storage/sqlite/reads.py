@@ -41,6 +41,9 @@ _PLACE: Final = "SELECT xid FROM message WHERE org_id = ? AND uid = ? AND id = ?
 _MARK: Final = (
     "UPDATE message SET read_at = ? WHERE org_id = ? AND uid = ? AND read_at IS NULL AND (xid, id) <= (?, ?)"
 )
+_OF_MEETING: Final = "org_id = ? AND meeting_id = ? AND uid = ? AND read_at IS NULL"
+_UNREAD_OF_MEETING: Final = f"SELECT 1 FROM message WHERE {_OF_MEETING} LIMIT 1"
+_MARK_OF_MEETING: Final = f"UPDATE message SET read_at = ? WHERE {_OF_MEETING}"
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +59,17 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise failure(error) from error
+
+
+@contextmanager
+def apart(path: str) -> Iterator[sqlite3.Connection]:
+    """The same on a connection of its own, for a thread."""
+    try:
+        connection = connect(path)
+    except sqlite3.Error as error:
+        raise failure(error) from error
+    with closing(connection), snapshot(connection):
+        yield connection
 
 
 def failure(error: sqlite3.Error) -> errors.SystemFailure:
@@ -95,11 +109,7 @@ class Reads:
         return await asyncio.to_thread(self._large_meeting, key)
 
     def _large_meeting(self, key: tuple[int, int]) -> tuple[Meeting, list[Attendee]]:
-        try:
-            connection = connect(self._path)
-        except sqlite3.Error as error:
-            raise failure(error) from error
-        with closing(connection), snapshot(connection):
+        with apart(self._path) as connection:
             meeting = connection.execute(_MEETING, key).fetchone()
             attendees = connection.execute(_ATTENDEES, key).fetchall()
         return rows.meeting(meeting), list(map(rows.attendee, attendees))
@@ -123,7 +133,8 @@ class Reads:
                 found = reader.execute(_BEHIND, (org_id, uid, after.xid, after.id, size)).fetchall()
             (unread,) = reader.execute(_UNREAD, (org_id, uid)).fetchone()
         end = Position(found[-1][0], found[-1][1]) if found else after or Position(0, 0)
-        return InboxPage(tuple(rows.message(row[1:]) for row in found), unread, end)
+        messages = tuple(rows.message(row[1:]) for row in found)
+        return InboxPage(messages, unread, end, tuple(row[0] for row in found))
 
     async def mark_inbox_read(self, org_id: int, uid: str, *, message_id: int, now: int) -> bool:
         with snapshot(self._reader) as reader:
@@ -133,3 +144,12 @@ class Reads:
         values = (now, org_id, uid, row[0], message_id)
         await self._writer.run(lambda connection: connection.execute(_MARK, values))
         return True
+
+    async def mark_meeting_read(self, org_id: int, uid: str, meeting_id: int, *, now: int) -> int:
+        key = (org_id, meeting_id, uid)
+        with snapshot(self._reader) as reader:
+            if not reader.execute(_UNREAD_OF_MEETING, key).fetchone():  # mostly; then nothing is written
+                return 0
+        return await self._writer.run(
+            lambda connection: connection.execute(_MARK_OF_MEETING, (now, *key)).rowcount
+        )

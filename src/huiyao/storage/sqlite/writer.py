@@ -73,12 +73,17 @@ class Writer:
         self._work = threading.Condition()
         self._stopping = False
         self._on_tasks: Callable[[], None] | None = None
+        self._on_commits: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     def on_tasks(self, call: Callable[[], None]) -> None:
         """Call this on the event loop after each commit of tasks."""
         self._on_tasks = call
+
+    def on_commits(self, call: Callable[[], None]) -> None:
+        """Call this on the event loop after each commit of Changes."""
+        self._on_commits = call
 
     async def commit(self, change: Change) -> Verdict:
         """Raises Overloaded, and SystemFailure where the Change fails even alone."""
@@ -195,6 +200,8 @@ class Writer:
                 done.set_result(outcome)
         if tasks and self._on_tasks:
             self._on_tasks()
+        if self._on_commits and any(isinstance(outcome, Committed) for outcome in outcomes):
+            self._on_commits()
 
     def _run_job(self, job: Job) -> None:
         work, done = job

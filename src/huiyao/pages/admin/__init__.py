@@ -1,0 +1,1 @@
+"""The operators' pages below /admin/: what is going on, and what operators change without a command line."""

@@ -1,0 +1,23 @@
+"""A house on SQLite for every page test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.api.conftest import empty_database, sqlite_url
+from tests.pages.house import House, open_house
+
+__all__ = ["empty_database", "house", "sandbox", "sqlite_url"]
+
+
+@pytest.fixture
+async def house(sqlite_url: str) -> AsyncIterator[House]:
+    async with open_house(sqlite_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def sandbox(sqlite_url: str) -> AsyncIterator[House]:
+    """Where anybody may sign in as anybody."""
+    async with open_house(sqlite_url, sandbox=True) as made:
+        yield made
