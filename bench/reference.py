@@ -7,6 +7,7 @@ costs beyond it is what Huiyao does. Usage: reference.py DATABASE_URL PORT
 import asyncio
 import base64
 import itertools
+import os
 import struct
 import sys
 import time
@@ -65,8 +66,11 @@ def rows_of(body: Body, ids: "itertools.count[int]", now: int) -> tuple[int, Row
     assert detail
     uid, name, id, size = body.requesterUid, body.requesterName, next(ids), len(detail.members) + 1
     start = (0, 1, "", None, None, None, None, 1, 0, None)
-    people = [(ORG, id, m.uid, m.name, p, 0, *start, 0) for p, m in enumerate(detail.members)]
-    people.append((ORG, id, uid, name, -1, 1, *start, 1))
+    end = (detail.beginTime, detail.endTime)
+    links = iter(memoryview(os.urandom(8 * size)).cast("Q"))
+    people = [(ORG, id, m.uid, m.name, p, 0, *start, 0, *end, next(links) >> 1 or 1)
+              for p, m in enumerate(detail.members)]
+    people.append((ORG, id, uid, name, -1, 1, *start, 1, *end, next(links) >> 1 or 1))
     remind_at = detail.beginTime - detail.remindMin * 60_000
     return id, {
         "meeting": [(ORG, id, APP, uid, name, detail.content, detail.address, detail.beginTime,

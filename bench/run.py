@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -155,12 +155,19 @@ def check_same_bytes(call: str, make: load.MakeRequest, port: int, other: int) -
 def measure(
     call: str, make: load.MakeRequest, port: int, other: int, *, rounds: int, seconds: float
 ) -> Figures:
+    return interleave(call, {port: make, other: make}, port, other, rounds=rounds, seconds=seconds)
+
+
+def interleave(
+    call: str, makes: Mapping[int, load.MakeRequest], port: int, other: int, *, rounds: int, seconds: float
+) -> Figures:
+    """Both servers in turn, each with the requests that are made for it."""
     results: dict[int, list[load.Result]] = {port: [], other: []}
     for one in (port, other):
-        load.drive(one, make, seconds=seconds / 2, connections=CONNECTIONS)
+        load.drive(one, makes[one], seconds=seconds / 2, connections=CONNECTIONS)
     for number in range(rounds):
         for one in (port, other) if number % 2 else (other, port):
-            result = load.drive(one, make, seconds=seconds, connections=CONNECTIONS)
+            result = load.drive(one, makes[one], seconds=seconds, connections=CONNECTIONS)
             if result.failed:
                 raise RuntimeError(f"{call}: {result.failed} calls failed on port {one}")
             results[one].append(result)

@@ -49,8 +49,10 @@ def directory(url: str) -> None:
         [
             f"""
             {_numbers(PEOPLE)}
-            INSERT INTO person (org_id, uid, name, mobile, email, timezone, locale)
-            SELECT {servers.ORG}, {_uid("i")}, '张三丰', '+86138' || CAST(10000000 + i AS text), '', '', '' FROM n
+            INSERT INTO person (org_id, uid, name, mobile, email, timezone, locale, search)
+            SELECT {servers.ORG}, {_uid("i")}, '张三丰', '+86138' || CAST(10000000 + i AS text), '', '', '',
+                '张三丰 zhangsanfeng zsf ' || {_uid("i")}
+            FROM n
             """
         ],
     )
@@ -72,8 +74,12 @@ def _uid(number: str) -> str:
     return f"'u' || CAST({PEOPLE} + ({number}) * {STRIDE} % {PEOPLE} AS text)"
 
 
+def _begin(m: Meetings, number: str) -> str:
+    return f"{m.due_at + REMIND_MIN * 60_000} + {number} * {m.apart_ms}"
+
+
 def _meetings(m: Meetings) -> str:
-    begin = f"{m.due_at + REMIND_MIN * 60_000} + i * {m.apart_ms}"
+    begin = _begin(m, "i")
     return f"""
         {_numbers(m.count)}
         INSERT INTO meeting (org_id, id, app_id, organizer_uid, organizer_name, content, address, begin_at, end_at,
@@ -88,12 +94,15 @@ def _meetings(m: Meetings) -> str:
 
 
 def _attendees(m: Meetings) -> str:
+    begin = _begin(m, f"(i / {m.members})")
     return f"""
         {_numbers(m.count * m.members)}
         INSERT INTO attendee (org_id, meeting_id, uid, name, position, organizer, msg_status, remind, reply, read_at,
-            answered_at, card_removed_at, removed_at, membership, invited_sequence, removed_sequence, quiet)
+            answered_at, card_removed_at, removed_at, membership, invited_sequence, removed_sequence, quiet,
+            begin_at, end_at, link_id)
         SELECT {servers.ORG}, {m.first} + i / {m.members}, {_uid("i")}, '张三丰', i % {m.members},
-            CASE WHEN i % {m.members} = 0 THEN 1 ELSE 0 END, 0, 1, '', NULL, NULL, NULL, NULL, 1, 0, NULL, 0
+            CASE WHEN i % {m.members} = 0 THEN 1 ELSE 0 END, 0, 1, '', NULL, NULL, NULL, NULL, 1, 0, NULL, 0,
+            {begin}, {begin} + 3600000, i + 1
         FROM n
     """
 

