@@ -2,7 +2,7 @@
 # Packages are installed only from the requirement files, by hash; .venv is rebuilt only when those change.
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
-JOBS ?= 2
+JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,12 @@ run: install ## start the sandbox: huiyao demo $(ARGS)
 .PHONY: test
 test: $(venv)/.dev ## run the whole test suite, PostgreSQL, Kannel and browser included: pytest $(ARGS)
 	@left_out=$$(sh tests/find_tools.sh) || exit 1; \
-	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "$$left_out" $(ARGS)
+	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "not thorough$${left_out:+ and $$left_out}" $(ARGS)
+
+.PHONY: prove
+prove: $(venv)/.dev ## run what takes too long for each change, the pages in every look included: pytest $(ARGS)
+	@left_out=$$(sh tests/find_tools.sh) || exit 1; \
+	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "thorough$${left_out:+ and $$left_out}" $(ARGS)
 
 .PHONY: simulate
 simulate: $(venv)/.dev ## simulate a day of 10,000 meetings on both databases: pytest $(ARGS)

@@ -20,7 +20,9 @@ SMALL = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize(
+    "kind", ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.thorough])]
+)
 def test_the_dispatchers_benchmark_writes_figures_of_every_part(kind: str, tmp_path: Path) -> None:
     figures = tmp_path / "dispatch.json"
     sizes = [word for name, size in SMALL.items() for word in (f"--{name}", str(size))]
@@ -41,7 +43,9 @@ def test_the_dispatchers_benchmark_writes_figures_of_every_part(kind: str, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize(
+    "kind", ["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.thorough])]
+)
 def test_the_benchmark_of_live_events_writes_figures_beside_the_references(kind: str, tmp_path: Path) -> None:
     figures = tmp_path / "live.json"
     done = subprocess.run(

@@ -118,7 +118,7 @@ def in_order(received: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("style", ["platform", "standard"])
+@pytest.mark.parametrize("style", ["platform", pytest.param("standard", marks=pytest.mark.thorough)])
 async def test_a_receiver_that_is_down_then_flaky_then_slow_gets_everything_in_order(
     node: Node, tmp_path: Path, style: str
 ) -> None:

@@ -114,6 +114,7 @@ def test_pages_of_a_list_are_fetched_as_they_are_asked_for(embedded: Installatio
     assert [card.id for card in me.list(begin=END, page_size=3)] == []
 
 
+@pytest.mark.thorough
 async def test_two_hundred_clients_whose_token_dies_at_once_all_go_on_with_the_next(
     embedded: Installation,
 ) -> None:
@@ -152,6 +153,7 @@ async def test_a_client_outlives_its_tokens(embedded: Installation) -> None:
     assert generations >= 8, "the tokens outlived the test"
 
 
+@pytest.mark.thorough
 async def test_two_hundred_clients_share_the_token_of_an_app(embedded: Installation) -> None:
     server = embedded.serve()
     await first_calls(embedded, server, clients=1)
@@ -166,7 +168,7 @@ async def first_calls(installed: Installation, server: Server, *, clients: int) 
         await asyncio.gather(*(one.inbox() for one in everyone))
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 async def test_a_server_that_goes_and_comes_back_makes_no_meeting_twice_and_fails_no_call(
     embedded: Installation, end: signal.Signals
 ) -> None:

@@ -296,6 +296,7 @@ def only_those_under_way_are_repeated(house: Recorded, *, texts: int) -> None:
     assert twice <= {one.id for one in deliveries if one.attempt == 2}
 
 
+@pytest.mark.thorough
 @pytest.mark.postgres
 def test_dispatchers_stopped_at_every_step_leave_the_rest_to_another(
     scaled: Installation, stack: ExitStack

@@ -74,10 +74,12 @@ async def test_four_processes_never_give_more_than_the_quota_and_hardly_less(sca
     async with calling(server) as http:
         while fresh := (await use(http, [token] * QUOTA))[0]:  # until no process holds anything
             given += fresh
-    assert QUOTA - BLOCK <= given <= QUOTA, "but for what the dead one held, all of it, and no more"
+    # The one that died may have held the block it was giving from and the next one.
+    assert QUOTA - 2 * BLOCK <= given <= QUOTA, "but for what the dead one held, all of it, and no more"
     assert await fetch(scaled.settings["database_url"], "SELECT taken FROM quota") == [(QUOTA,)]
 
 
+@pytest.mark.thorough
 async def test_two_hundred_clients_that_refresh_at_once_all_work_on_every_process(
     scaled: Installation,
 ) -> None:

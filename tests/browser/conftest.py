@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.acceptance.conftest import prepared, scaled
 from tests.acceptance.process import Client, Installation, Server, free_port
-from tests.browser.browsing import launch
+from tests.browser.browsing import LOOKS, launch
 from tests.browser.workbench import Workbench
 
 __all__ = ["prepared", "scaled"]  # fixtures of the acceptance tests
@@ -43,3 +43,11 @@ def workbench(running: tuple[Installation, Server, Client], chromium: Browser) -
     found = Workbench(installation, chromium, server, client)
     with found.looked_at():
         yield found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each change is walked in two looks, a phone's and a desk's, one in each language; the others on demand."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        if call is not None and call.params.get("look") in LOOKS[1:3]:
+            item.add_marker(pytest.mark.thorough)

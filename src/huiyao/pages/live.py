@@ -103,8 +103,8 @@ class Live:
         """Server-sent events: the person's messages behind `after`, in order, each once; and changes of those of
         `meetings` that are the person's, from the horizon `since` on.
 
-        Ends when the process stops, and where `still`, asked every STILL_SECONDS, answers False. While the database fails, it
-        waits.
+        Ends when the process stops, and where `still`, asked every STILL_SECONDS, answers False. While the database
+        fails, it waits.
         """
         clock = asyncio.get_running_loop().time
         watcher = Watcher(org_id, uid, meetings)

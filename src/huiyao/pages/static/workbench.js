@@ -104,11 +104,18 @@
       address.searchParams.set("since", since);
       if (listed) address.searchParams.set("watch", listed);
       source = new EventSource(address);
-      source.onopen = () => { pause = 1000; told = false; body.dataset.connected = "1"; };
+      let opened = false;
+      source.onopen = () => { opened = true; pause = 1000; told = false; body.dataset.connected = "1"; };
       source.onerror = () => {
         // Our own reconnection: the browser's gives up on an answer like 503, and a new stream needs the newest place.
         source.close();
         delete body.dataset.connected;
+        // One that does not even begin: this browser may have been signed out from elsewhere.
+        if (!opened) {
+          fetch("/workbench/counts", { headers: { "HX-Request": "true" } }).then((answer) => {
+            if (answer.status === 401) location.assign("/workbench/");
+          }, () => {});
+        }
         if (!told && pause > 4000) { told = true; toast(body.dataset.offline, { bad: true }); }
         // Hidden pages give way: a person has only so many streams, and the oldest would push each other out.
         if (document.hidden) {
