@@ -84,6 +84,18 @@ def test_a_meeting_is_made_changed_and_called_off_under_the_others_eyes(
     bob.is_marked("Cancelled", within=card)
 
 
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_a_pasted_list_becomes_people_and_what_nobody_knows_is_said(workbench: Workbench, look: Look) -> None:
+    ann, bob = workbench.person(look), known(workbench, look, "佟")
+    ann.open("/workbench/new")
+    ann.page.locator("details.paste summary").click()
+    ann.page.locator("#paste").fill(f"{bob.name}\nnobody-of-that-name")
+    ann.page.locator("button[value=paste]").click()
+    expect(ann.page.locator(f".chip[data-uid='{bob.uid}']")).to_be_visible()
+    expect(ann.page.locator("#pasted")).to_contain_text("nobody-of-that-name")
+    check(ann)
+
+
 @pytest.mark.parametrize("look", [LOOKS[0], Look(DESK, "en", script=False)], ids=["script", "plain"])
 def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_lost(workbench: Workbench, look: Look) -> None:
     ann = workbench.person(look)
