@@ -3,11 +3,18 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 
 from tests.api.conftest import empty_database, sqlite_url
 from tests.pages.house import House, open_house
 
 __all__ = ["empty_database", "house", "sandbox", "sqlite_url"]
+
+
+@pytest.fixture(autouse=True)
+def every_line_is_logged() -> None:
+    """Whatever a command that ran in this process before has set."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -105,8 +105,8 @@ def test_pauses_grow_and_stay_below_their_limit() -> None:
     case = Case(*[away] * 40, patience=Patience(deadline_seconds=1000))
     case.run()
     assert max(case.ground.waits[:3]) <= 0.4
-    assert max(case.ground.waits) <= LONGEST_PAUSE_SECONDS
-    assert sum(case.ground.waits[-20:]) > sum(case.ground.waits[:20])
+    # Some thirty of them are drawn anew below the limit: one is in the upper half.
+    assert LONGEST_PAUSE_SECONDS / 2 < max(case.ground.waits) <= LONGEST_PAUSE_SECONDS
 
 
 def test_retry_after_of_an_overloaded_server_is_waited_for() -> None:
