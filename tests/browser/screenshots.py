@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import sync_playwright
 
-from tests.acceptance.process import Installation, free_port
+from tests.acceptance.process import ORG, Installation, free_port
 from tests.browser.browsing import DESK, PHONE, Look, Person, launch
 from tests.browser.workbench import Workbench
 
@@ -117,13 +117,41 @@ def take_all(workbench: Workbench, made: dict[str, int], look: Look) -> None:
     me.press("Continue")
     me.settled()
     shoot(me, "preview")
+    take(me, "cancel", f"/workbench/meetings/{own}/cancel")
+    take(me, "new", "/workbench/new")
+    take(me, "day", "/workbench/calendar?view=day")
     take(me, "me", "/workbench/me")
-    text = workbench.text(PEOPLE[2][0], own)
+    me.expected("status 404", "status of 404")
+    take(me, "nothing", "/workbench/meetings/1000000000")
+    take_guest(workbench, own, look)
+    take_admin(workbench, own, look)
+
+
+def take_guest(workbench: Workbench, meeting_id: int, look: Look) -> None:
+    """What people see who have not signed in."""
     guest = workbench.stranger(look)
+    text = workbench.text(PEOPLE[2][0], meeting_id)
     take(guest, "link", f"http{text.partition('http')[2].split()[0]}")
+    guest.expected("status 403", "status of 403")
+    take(guest, "enter", "/workbench/enter")
+
+
+def take_admin(workbench: Workbench, meeting_id: int, look: Look) -> None:
+    """The operators' pages, of which some are about one meeting, one person, one text, one event."""
     operator = workbench.operator(look)
     take(operator, "operations", "/admin/")
-    take(operator, "texts", "/admin/deliveries")
+    for many, one, path in (
+        ("apps", "app", "/admin/apps"),
+        ("organisations", "organisation", "/admin/organisations"),
+        ("people", "person", "/admin/people"),
+        ("texts", "text", "/admin/deliveries"),
+        ("callbacks", "callback", "/admin/callbacks"),
+    ):
+        take(operator, many, path)
+        first = operator.page.locator(f"main .card a[href^='{path}/']").first
+        take(operator, one, str(first.get_attribute("href")))
+    take(operator, "replies", "/admin/replies")
+    take(operator, "history", f"/admin/meetings/{ORG}/{meeting_id}")
 
 
 def take_dark(workbench: Workbench) -> None:
@@ -140,10 +168,15 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("*.png"):
         old.unlink()
-    with tempfile.TemporaryDirectory() as folder, closing(Installation(Path(folder))) as installation:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Installation(Path(folder), callback_private="127.0.0.0/8")) as installation,
+    ):
         installation.set_up()
         installation.succeed("app", "set", str(installation.app_id), "--grant", "ticket")
         port = free_port()
+        app_id, unheard = str(installation.app_id), f"http://127.0.0.1:{free_port()}/"  # nobody listens there
+        installation.succeed("app", "set", app_id, "--callback", unheard)
         server = installation.serve(port=port, public_url=f"http://127.0.0.1:{port}")
         with sync_playwright() as playwright, closing(launch(playwright)) as browser:
             workbench = Workbench(installation, browser, server, installation.client(server))

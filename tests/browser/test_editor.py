@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.browsing import DESK, LOOKS, Look, Person
 from tests.browser.checks import check
-from tests.browser.workbench import Workbench, tomorrow, whom
+from tests.browser.workbench import HOUR_MS, Workbench, tomorrow, whom
 
 pytestmark = pytest.mark.browser
 
@@ -112,6 +112,64 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_lost(workbench: W
     expect(wrong).to_have_accessible_description(re.compile("."))
     expect(ann.page.locator("#content")).to_have_value("季度预算")
     check(ann)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_who_edits_what_has_changed_meanwhile_is_told_before_anything_is_replaced(
+    workbench: Workbench, look: Look
+) -> None:
+    ann = workbench.person(look)
+    elsewhere = workbench.stranger(look.other, uid=ann.uid, name=ann.name)
+    workbench.sign_in(elsewhere)
+    ann.expected("status 409", "status of 409")
+    meeting_id = workbench.create(whom(ann), workbench.colleague(look), begin=tomorrow())
+    for one in (ann, elsewhere):
+        one.open(f"/workbench/meetings/{meeting_id}/edit")
+    elsewhere.page.locator("#address").fill("一楼大厅")
+    elsewhere.press("Continue")
+    elsewhere.press("Save and tell nobody")
+    elsewhere.page.wait_for_url(re.compile(rf"/workbench/meetings/{meeting_id}\b(?!/edit)"))
+
+    ann.page.locator("#content").fill("预算终审")
+    ann.press("Continue")
+    ann.sees(
+        "The meeting has been changed meanwhile. What you entered is still here; it replaces what is there now."
+    )
+    expect(ann.page.locator("main")).to_contain_text("一楼大厅")  # what is there now
+    expect(ann.page.locator("#content")).to_have_value("预算终审")
+    check(ann)
+    told = workbench.client.do("detail", ann.uid, meetingInviteId=meeting_id)["detail"]
+    assert (told["content"], told["address"]) == ("季度预算", "一楼大厅")
+    ann.press("Continue")
+    ann.press("Save and tell nobody")
+    ann.page.wait_for_url(re.compile(rf"/workbench/meetings/{meeting_id}\b(?!/edit)"))
+    told = workbench.client.do("detail", ann.uid, meetingInviteId=meeting_id)["detail"]
+    assert (told["content"], told["address"]) == ("预算终审", "三楼会议室")
+
+
+def test_an_hour_that_the_clocks_skip_is_refused_and_one_that_comes_twice_is_the_first(
+    workbench: Workbench,
+) -> None:
+    look = Look(DESK, "en")
+    ann = known(workbench, look, "夏")
+    workbench.import_people(f"{ann.uid},{ann.name},,,Europe/Berlin,en")
+    ann.expected("status 422", "status of 422")
+    ann.open("/workbench/new")
+    ann.page.locator("#content").fill("Summer time")
+    ann.page.locator("input[name=myself]").check()
+    begin, end = ann.page.locator("#begin"), ann.page.locator("#end")
+    begin.fill("2027-03-28T02:30")
+    end.fill("2027-03-28T04:00")
+    save = ann.page.locator("button[name=do][value=save]")
+    save.click()
+    expect(begin).to_have_attribute("aria-invalid", "true")
+    expect(begin).to_have_accessible_description(re.compile("03:00"))
+    begin.fill("2027-10-31T02:30")
+    end.fill("2027-10-31T03:30")
+    save.click()
+    ann.page.wait_for_url(re.compile(r"/workbench/meetings/\d+"))
+    [card] = workbench.client.do("list", ann.uid)["items"]
+    assert card["endTime"] - card["beginTime"] == 2 * HOUR_MS
 
 
 def test_the_answers_are_downloaded(workbench: Workbench) -> None:

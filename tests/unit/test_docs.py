@@ -74,3 +74,10 @@ def test_every_document_the_readmes_link_to_exists() -> None:
     for readme in ("README.md", "README.zh-CN.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / readme).read_text()):
             assert (ROOT / target).exists(), target
+
+
+def test_every_picture_is_shown_in_both_readmes() -> None:
+    pictures = {f"docs/images/{file.name}" for file in (ROOT / "docs/images").glob("*.png")}
+    for readme in ("README.md", "README.zh-CN.md"):
+        shown = set(re.findall(r'src="(docs/images/[^"]+\.png)"', (ROOT / readme).read_text()))
+        assert shown == {one for one in pictures if not one.endswith("-dark.png")}, readme

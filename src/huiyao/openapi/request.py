@@ -99,7 +99,12 @@ class Request:
 
     def token(self) -> str:
         """The access token from the query, else from the header. Raises MissingToken."""
-        token = self.query().get("accessToken") if b"accessToken" in self.query_string else None
+        token: str | None = None
+        for pair in reversed(self.query_string.split(b"&")):  # of a repeated one the last counts
+            key, _, value = pair.partition(b"=")
+            if key == b"accessToken":
+                token = _unquote(value)
+                break
         token = token or self.text(b"accesstoken")
         if not token:
             raise errors.MissingToken

@@ -51,8 +51,10 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def details(self) -> str:
-        """The content, unless the title says it all."""
-        return "" if self.meeting.content.strip() == self.title else self.meeting.content
+        """The content that the title does not say already."""
+        content = self.meeting.content.strip()
+        first, _, rest = content.partition("\n")
+        return rest.strip("\r\n") if first.strip() == self.title else content
 
     @property
     def size(self) -> int:
