@@ -4,12 +4,13 @@ A value that is wrong or unknown stops the start with one line that names the se
 The values of `key`, `database_url` and `sms_url` may hold secrets and are never shown.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
@@ -21,6 +22,7 @@ TOML_NAME: Final = "huiyao.toml"
 SECRET: Final = frozenset({"key", "database_url", "sms_url"})  # names whose values are never shown
 SHORTEST_KEY: Final = 32
 _OWN_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(:[0-9]{1,5})?")  # with a port, if need be
 SMS_SCHEMES: Final = ("log:", "kannel://", "aliyun://", "tencent://")
 
 
@@ -77,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         10_000
     )
 
-    # A request that is silent this long while incomplete loses its connection.
+    # A request that is silent this long while incomplete loses its connection, as does who takes nothing of an answer.
     body_silence_seconds: Annotated[
         int, msgspec.Meta(ge=1, le=3600, description="a number of seconds from 1 to 3600")
     ] = 10
@@ -227,7 +229,7 @@ def _check_form(name: str, value: object) -> None:
         parts = urlsplit(str(value))
         file = str(value).removeprefix("sqlite:///")
         embedded = str(value).startswith("sqlite:///") and file not in ("", ":memory:")
-        if not embedded and not (parts.scheme == "postgresql" and parts.path.strip("/")):
+        if not embedded and not (parts.scheme == "postgresql" and parts.path.strip("/") and _is_whole(parts)):
             raise ValueError(name)
     elif name == "public_url" and value:
         address = urlsplit(str(value))
@@ -238,6 +240,12 @@ def _check_form(name: str, value: object) -> None:
     elif name in ("trusted_proxies", "callback_private") and isinstance(value, tuple):
         for one in value:
             ip_network(one, strict=False)
+
+
+def _is_whole(parts: SplitResult) -> bool:
+    """Whether it is cut where it should be: half of a password with a / in it would be taken for a port, and shown."""
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    return "@" not in parts.path and all(_HOST.fullmatch(one) for one in hosts)
 
 
 def _has_password(url: str) -> bool:

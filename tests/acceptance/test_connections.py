@@ -1,14 +1,16 @@
 """Sockets that misbehave, and answers that come before a request is complete."""
 
 import contextlib
+import functools
 import json
 import re
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.process import DEADLINE_SECONDS, Installation, Server
+from tests.acceptance.process import DEADLINE_SECONDS, Installation, Server, eventually
 
 CREATE = b"POST /openapi/workbench/meetinginvite/create HTTP/1.1\r\nHost: x\r\n"
 MEBIBYTE = b" " * (1 << 20)
@@ -57,6 +59,31 @@ def test_a_request_that_falls_silent_loses_its_connection(impatient: Server, beg
     with connect(impatient) as connection:
         connection.sendall(begun)
         assert 0.9 <= seconds_until_closed(connection) < 5
+
+
+def held(server: Server, connection: socket.socket) -> bool:
+    """Whether the server still has its end of the connection open."""
+    ends = f":{server.port:04X} ", f":{connection.getsockname()[1]:04X} 01 "  # 01: established
+    return any(all(end in line for end in ends) for line in Path("/proc/net/tcp").read_text().splitlines())
+
+
+def test_who_reads_nothing_of_long_answers_loses_the_connection_and_who_reads_slowly_does_not(
+    impatient: Server,
+) -> None:
+    asking = b"GET /openapi/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+    with socket.socket() as nobody, connect(impatient) as slow:
+        nobody.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        nobody.connect(("127.0.0.1", impatient.port))
+        for one in (nobody, slow):
+            one.sendall(asking)
+            eventually(functools.partial(held, impatient, one), what="a connection")
+        gone = time.monotonic() + 10
+        while held(impatient, nobody):
+            assert time.monotonic() < gone, "the one that reads nothing is still there"
+            assert slow.recv(200_000), "the one that reads is closed"
+            time.sleep(0.1)
+        assert held(impatient, slow)
+    assert "Exception" not in impatient.said, "who has gone is written to no more"
 
 
 def test_a_slow_body_that_is_not_silent_is_answered(impatient: Server) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,11 +10,13 @@ import structlog
 from prometheus_client import REGISTRY
 
 from huiyao import errors, telemetry
+from huiyao.openapi.reading import LARGEST_TOGETHER
 from huiyao.openapi.request import Message
 from tests.api.world import APP, ORG, SDK, SECRET, World, creation
 
 SAID = "秘密的名字"
 PATH = "workbench/meetinginvite/detail"
+DETAIL = {"requesterUid": "a", "meetingInviteId": 1}
 
 
 @pytest.fixture
@@ -183,23 +185,68 @@ async def test_a_client_that_leaves_while_sending_is_not_answered(here: World, l
     assert lines(log) == []
 
 
-async def test_more_calls_than_the_server_wants_to_hold_are_503(here: World) -> None:
+async def test_more_calls_than_the_server_wants_to_hold_are_503(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = here.restarted(max_waiting=1)
+    answers: list[int] = []
+
+    async def whole_meeting(org_id: int, meeting_id: int) -> object:
+        over = await one.call("detail", DETAIL)
+        assert over.json() == {"status": -1, "message": "系统繁忙，请稍后重试"}
+        assert over.headers["Retry-After"] == "1"
+        answers.append(over.status_code)
+        return None
+
+    monkeypatch.setattr(here.storage, "whole_meeting", whole_meeting)
+    assert (await one.call("detail", DETAIL)).json()["status"] == errors.NoSuchMeeting.code
+    assert answers == [503]
+    monkeypatch.undo()
+    assert (await one.call("detail", DETAIL)).status_code == 200, "who was answered is not counted any more"
+
+
+async def test_a_request_that_is_still_coming_takes_no_calls_place(here: World) -> None:
     one = here.restarted(max_waiting=1)
     answers: list[int] = []
 
     async def receive() -> Message:
-        answers.append((await one.call("detail", {})).status_code)
-        over = await one.call("detail", {})
-        assert over.json() == {"status": -1, "message": "系统繁忙，请稍后重试"}
-        assert over.headers["Retry-After"] == "1"
+        answers.append((await one.call("detail", DETAIL)).status_code)
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
     await one.api(scope(headers=[(b"content-length", b"9")]), receive, send)
-    assert answers == [503]
-    assert (await one.call("detail", {})).status_code == 200, "who has gone is not counted any more"
+    assert answers == [200]
+
+
+async def test_long_bodies_hold_so_much_together_and_what_comes_on_top_is_503(here: World) -> None:
+    one = here.restarted(max_body_bytes=1024)
+    statuses: list[int] = []
+
+    def sending(deep: int) -> Callable[[], Awaitable[Message]]:
+        messages: list[Message] = [{"type": "http.request", "body": b" " * 1000, "more_body": True}]
+
+        async def receive() -> Message:
+            if messages:
+                return messages.pop()
+            if deep < LARGEST_TOGETHER:
+                await begin(deep + 1)
+            return {"type": "http.disconnect"}
+
+        return receive
+
+    async def begin(deep: int) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        await one.api(scope(headers=[(b"transfer-encoding", b"chunked")]), sending(deep), send)
+
+    await begin(0)
+    assert statuses == [503], "the ninth is over the limit, and the others' clients went away"
+    await begin(LARGEST_TOGETHER)
+    assert statuses == [503], "who has gone holds nothing any more"
 
 
 async def test_a_commit_of_unknown_outcome_is_503_with_retry_after(

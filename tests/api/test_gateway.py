@@ -16,6 +16,7 @@ from huiyao.gateway import Gateway
 from huiyao.keys import Keys
 from huiyao.model import Delivery, Inbound, MsgStatus, Person
 from huiyao.service.deliveries import understand
+from huiyao.service.keyring import Keyring
 from huiyao.storage.contract import Storage, Wanted
 from tests.api.world import BEGIN, HOUR, NOW, ORG, World, detail_of, members
 from tests.storage.gateway import Gateway as FakeGateway
@@ -67,7 +68,7 @@ class Texting:
         return await self.http.get(f"{parts.path.removeprefix('/under')}?{parts.query}")
 
     async def report(self, status: str, message: Outgoing | None = None) -> httpx.Response:
-        url = gateway.receipt_url(PUBLIC, self.world.keys)(message or self.phone.got[-1])
+        url = gateway.receipt_url(PUBLIC, self.world.keys, self.world.clock)(message or self.phone.got[-1])
         return await self.call(f"{url}&status={status}")
 
     async def text(self, words: str, number: str = NUMBER, *, ucs2: bool = False) -> Inbound:
@@ -84,7 +85,7 @@ class Texting:
         return next(int(one["msgStatus"]) for one in detail["members"] if one["uid"] == uid)
 
 
-def inbound(keys: Keys, words: str, number: str, *, ucs2: bool = False) -> str:
+def inbound(keys: Keyring, words: str, number: str, *, ucs2: bool = False) -> str:
     """Our get-url with Kannel's escapes filled in."""
     encoded, charset = (words.encode("utf-16-be"), "UTF-16BE") if ucs2 else (words.encode(), "UTF-8")
     filled = {
@@ -181,7 +182,7 @@ async def test_a_receipt_settles_what_nobody_knew(either_texts: Texting) -> None
 )
 async def test_an_address_that_is_not_ours_changes_nothing(texts: Texting, old: str, new: str) -> None:
     await texts.invite("a")
-    url = gateway.receipt_url(PUBLIC, texts.world.keys)(texts.phone.got[-1])
+    url = gateway.receipt_url(PUBLIC, texts.world.keys, texts.world.clock)(texts.phone.got[-1])
     assert old in url
     answer = await texts.call(url.replace(old, new) + "&status=1")
     assert answer.status_code == 403
@@ -190,15 +191,15 @@ async def test_an_address_that_is_not_ours_changes_nothing(texts: Texting, old: 
 
 async def test_keys_are_good_for_one_thing_and_one_server_key(texts: Texting) -> None:
     await texts.invite("a")
-    ours, others = texts.world.keys, Keys.from_text("another server key of more than 32 characters")
+    ours, others = texts.world.keys, Keyring(Keys.from_text("another server key of more than 32 characters"))
     reply = inbound(ours, "1", NUMBER)
     key = re.search("key=([^&]+)", reply)
-    receipt = gateway.receipt_url(PUBLIC, ours)(texts.phone.got[-1])
+    receipt = gateway.receipt_url(PUBLIC, ours, texts.world.clock)(texts.phone.got[-1])
     assert key
     forged = re.sub("key=[^&]+", key[0], receipt)
     for url in (
         forged,
-        gateway.receipt_url(PUBLIC, others)(texts.phone.got[-1]),
+        gateway.receipt_url(PUBLIC, others, texts.world.clock)(texts.phone.got[-1]),
         inbound(others, "1", NUMBER),
     ):
         assert (await texts.call(f"{url}&status=1")).status_code == 403
@@ -235,7 +236,7 @@ async def test_nothing_else_is_there(texts: Texting, method: str, path: str) -> 
 
 async def test_kannel_is_asked_to_come_again_while_the_database_is_away(texts: Texting) -> None:
     await texts.invite("a")
-    receipt = gateway.receipt_url(PUBLIC, texts.world.keys)(texts.phone.got[-1])
+    receipt = gateway.receipt_url(PUBLIC, texts.world.keys, texts.world.clock)(texts.phone.got[-1])
     reply = inbound(texts.world.keys, "1", NUMBER)
     texts.world.services.storage = cast(Storage, Unreachable())
     for url in (f"{receipt}&status=1", reply):
@@ -405,5 +406,5 @@ async def test_the_log_says_what_became_of_it_and_neither_number_nor_words(texts
 
 
 def test_the_public_address_may_hold_a_percent_sign() -> None:
-    keys = Keys.from_text("a server key of more than 32 characters")
+    keys = Keyring(Keys.from_text("a server key of more than 32 characters"))
     assert gateway.inbound_url("http://h/a%20b/", keys).startswith("http://h/a%%20b/sms/kannel/inbound?key=")

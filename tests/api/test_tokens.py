@@ -1,13 +1,14 @@
 """Access tokens (contract section 2)."""
 
-import hmac
 import re
 from typing import Any
 
 import msgspec
 import pytest
 
+from huiyao.keys import Keys
 from huiyao.model import App
+from huiyao.service.keyring import Earlier, Keyring
 from tests.api.world import APP, NOW, SECRET, World, data, refusal
 
 LIVES = 7200 * 1000
@@ -264,5 +265,6 @@ async def test_revoked_tokens_are_4002_at_once_where_nothing_is_remembered(node:
 
 async def test_a_token_of_another_servers_key_is_4002(node: World) -> None:
     other = node.restarted()
-    other.access._signer = hmac.new(b"k" * 32, digestmod="sha256")
+    ours = Earlier(node.keys.current, retired_at=0, tokens_until=0)  # what app secrets open with
+    other.access._keyring = Keyring(Keys.from_text("k" * 32), earlier=[ours])
     assert await use(node, await other.get_token()) == BAD

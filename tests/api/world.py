@@ -14,6 +14,7 @@ from huiyao.openapi.application import OpenApi
 from huiyao.rules import announce
 from huiyao.service.access import Access
 from huiyao.service.caller import Clock, Services
+from huiyao.service.keyring import Keyring
 from huiyao.settings import Settings
 from huiyao.storage.contract import Storage
 from huiyao.storage.opening import open_storage
@@ -45,7 +46,7 @@ class World:
         self.storage = storage
         self.settings = settings
         self.clock = clock or HandClock()
-        self.keys = Keys.from_text("a server key of more than 32 characters")
+        self.keys = Keyring(Keys.from_text("a server key of more than 32 characters"))
         self.services = Services(storage, self.clock)
         self.access = Access(storage, self.keys, self.clock, settings)
         self.api = OpenApi(self.services, self.access, settings)

@@ -3,6 +3,7 @@
 Contract sections 1 and 3. Nothing of a query string, token, body or name is ever logged.
 """
 
+import gzip
 import itertools
 import secrets
 import time
@@ -16,7 +17,7 @@ from huiyao.openapi.context import named_organisation, parse_parameters
 from huiyao.openapi.document import document
 from huiyao.openapi.measured import Measured
 from huiyao.openapi.proxies import TrustedProxies
-from huiyao.openapi.reading import ClientGone, read_body
+from huiyao.openapi.reading import Bodies, Body, ClientGone
 from huiyao.openapi.request import Receive, Request, Scope, Send
 from huiyao.service.access import Access
 from huiyao.service.caller import Caller, Services
@@ -25,6 +26,7 @@ from huiyao.settings import Settings
 from huiyao.wire import envelope
 
 DOCUMENT: Final = f"{BASE}openapi.json"
+LANGUAGES: Final = ("en", "zh")  # of the document, by ?lang=
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
@@ -44,10 +46,16 @@ class OpenApi:
         )
         self._table = {call.path: Measured(call) for call in self.calls}
         self._elsewhere = Measured(None)
-        self._document = document(self.calls, public_url=settings.public_url)
+        self._documents = {
+            language: gzip.compress(
+                document(self.calls, public_url=settings.public_url, in_chinese=language == "zh"), mtime=0
+            )
+            for language in LANGUAGES
+        }
         self._proxies = TrustedProxies(settings.trusted_proxies)
         self._admission = Admission(services, access, settings, self._proxies)
-        self._in_flight = 0
+        self._bodies = Bodies(limit_bytes=settings.max_body_bytes)
+        self._in_flight = 0  # calls whose requests are complete
         self._node = secrets.token_hex(6).encode()
         self._numbers = itertools.count(1)  # with the node, what makes a request id
         self._log = telemetry.logger().bind()
@@ -60,17 +68,23 @@ class OpenApi:
         request_id = request.client_id or b"%b-%x" % (self._node, next(self._numbers))
         error: errors.ApiError | None = None
         trace: str | None = None
-        self._in_flight += 1
+        body = Body(self._bodies)
         try:
             if request.path == DOCUMENT:
-                await _send(send, self._document, request_id)
+                await self._describe(request, request_id, send)
                 return
             try:
                 if entry.call is None:
                     raise errors.UnknownPath
-                if self._in_flight > self._settings.max_waiting:
-                    raise errors.Overloaded
-                answer = envelope.success(await self._serve(entry.call, request, receive), sdk=request.sdk)
+                self._refuse_if_overloaded()
+                request.body = await body.read(request.headers, receive)
+                # Not before: whoever sends a byte a second would take the places of those who are quick.
+                self._refuse_if_overloaded()
+                self._in_flight += 1
+                try:
+                    answer = envelope.success(await self._serve(entry.call, request), sdk=request.sdk)
+                finally:
+                    self._in_flight -= 1
             except ClientGone:
                 return
             except errors.ApiError as refusal:
@@ -90,12 +104,24 @@ class OpenApi:
                     retry_after=error.retry_after_seconds,
                 )
         finally:
-            self._in_flight -= 1
+            body.release()
         self._record(entry, request_id, error, trace, time.perf_counter() - started)
 
-    async def _serve(self, call: Call, request: Request, receive: Receive) -> bytes | None:
+    async def _describe(self, request: Request, request_id: bytes, send: Send) -> None:
+        """The OpenAPI document; nearly all of it is the same again and again, so it is kept small."""
+        zipped = self._documents.get(request.query().get("lang", ""), self._documents["en"])
+        if b"gzip" in request.headers.get(b"accept-encoding", b""):
+            more = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+            await _send(send, zipped, request_id, more=more)
+        else:
+            await _send(send, gzip.decompress(zipped), request_id, more=((b"vary", b"accept-encoding"),))
+
+    def _refuse_if_overloaded(self) -> None:
+        if self._in_flight >= self._settings.max_waiting:
+            raise errors.Overloaded
+
+    async def _serve(self, call: Call, request: Request) -> bytes | None:
         """The checks in the order of contract section 3, then the call itself."""
-        request.body = await read_body(request.headers, receive, limit_bytes=self._settings.max_body_bytes)
         if self._settings.require_https and not self._proxies.secure(
             request.scope, request.headers.get(b"x-forwarded-proto")
         ):
@@ -147,8 +173,15 @@ async def _send(
     standing: Standing | None = None,
     status: int = 200,
     retry_after: int | None = None,
+    more: tuple[tuple[bytes, bytes], ...] = (),
 ) -> None:
-    headers = [_JSON, (b"content-length", b"%d" % len(answer)), _NO_STORE, (b"x-request-id", request_id)]
+    headers = [
+        _JSON,
+        (b"content-length", b"%d" % len(answer)),
+        _NO_STORE,
+        (b"x-request-id", request_id),
+        *more,
+    ]
     if standing is not None:
         headers += (
             (b"x-ratelimit-limit", b"%d" % standing.limit),

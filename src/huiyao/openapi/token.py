@@ -49,7 +49,7 @@ CALLS: Final = (
             "the token before it, which stays good for a grace period. Never answers 4001 to 4005."
         ),
         answer={
-            "accessToken": "7_1_1800007200000_5f3a0c…",
+            "accessToken": "7_1_1800007200000_" + "5f3a0c7e" * 8,
             "expiresIn": 7200,
             "expireTime": 1_800_007_200_000,
             "jsapiTicket": "kR3vQx0cW7nA5mZt9bLsYd2eHfGj1uPo",

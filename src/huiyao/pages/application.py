@@ -17,6 +17,7 @@ from huiyao.pages import forms, outbox
 from huiyao.pages.admin import routes as admin
 from huiyao.pages.calendar import Calendar
 from huiyao.pages.entering import Entering
+from huiyao.pages.explorer import Explorer
 from huiyao.pages.invitations import Invitations
 from huiyao.pages.links import Links
 from huiyao.pages.me import Me
@@ -51,13 +52,14 @@ _TRANSPORT: Final = "max-age=31536000"
 
 
 class Pages:
-    """ASGI: everything below PATHS, and /."""
+    """ASGI: everything below PATHS, the API explorer, and /."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
         parts = (
             Calendar(site),
             Entering(site),
+            Explorer(site),
             Invitations(site),
             Links(site),
             Me(site),

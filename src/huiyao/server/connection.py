@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's, watched for silence, its answers readable even when they come early.
+"""One HTTP connection: uvicorn's, watched for silence and for who does not read, its early answers readable.
 
 There are no timers per request; `Watch` looks at every connection twice a second.
 """
@@ -60,11 +60,18 @@ class Connection(HttpToolsProtocol):
         self._head = b""  # of the answer, not yet written
         self._answer_begins = True
         self._newest: RequestResponseCycle | None = None  # the request whose head came last
+        self._written = self._taken = 0  # bytes of answers, and how many of them have left us
+        self._taken_at = self.heard_at
 
     # What uvicorn's requests do with their transport
 
     def write(self, data: bytes) -> None:
-        """The head of an answer waits for its body, or for the loop's next turn: one system call instead of two."""
+        """The head of an answer waits for its body, or for the loop's next turn: one system call instead of two.
+
+        Of requests sent without waiting, uvicorn tells only the last that the client has gone; others still write.
+        """
+        if self.transport.is_closing():
+            return
         if self._head:
             data, self._head = self._head + data, b""
         elif self._answer_begins:
@@ -72,12 +79,15 @@ class Connection(HttpToolsProtocol):
             self._head = data
             self.loop.call_soon(self._flush)
             return
+        self._written += len(data)
         self.transport.write(data)
 
     def _flush(self) -> None:
         if self._head:
             head, self._head = self._head, b""
-            self.transport.write(head)
+            if not self.transport.is_closing():
+                self._written += len(head)
+                self.transport.write(head)
 
     def is_closing(self) -> bool:
         return self.transport.is_closing()
@@ -155,6 +165,8 @@ class Connection(HttpToolsProtocol):
 
     def expired(self, now: float, *, silence_seconds: float) -> bool:
         """Whether nothing more is to be waited for."""
+        if self._unread(now) > silence_seconds:
+            return True
         silent = now - self.heard_at > silence_seconds
         answered = self._newest is None or self._newest.response_complete
         if self.state is State.BODY and answered:
@@ -164,6 +176,14 @@ class Connection(HttpToolsProtocol):
             return silent and not self.flow.read_paused
         patience = LAST_CALL_SECONDS if self.watch.stopping else KEEP_ALIVE_SECONDS
         return answered and not self.pipeline and now - self.heard_at > patience
+
+    def _unread(self, now: float) -> float:
+        """For how many seconds the client has taken nothing of an answer that fills our memory."""
+        waiting = self.transport.get_write_buffer_size()
+        if not waiting or self._written - waiting != self._taken:
+            self._taken = self._written - waiting
+            self._taken_at = now
+        return now - self._taken_at
 
 
 class Watch:

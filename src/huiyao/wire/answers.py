@@ -1,6 +1,7 @@
 """What each call gives back, as JSON. The structs are the shapes on the wire, one per object.
 
 Contract sections 1, 4, 5 and 6: ids, states and moments are numbers, names and texts strings, flags booleans.
+The annotations are for the OpenAPI document, which must describe exactly what is answered.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,201 +15,205 @@ import msgspec
 from huiyao.model import Attendee, Meeting, Message, Part
 from huiyao.rules.freebusy import Interval, Times
 from huiyao.storage.contract import ChangesPage
-from huiyao.wire import cursor
+from huiyao.wire import bounds, cursor
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Token(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    access_token: str
-    expires_in: int  # seconds from now
-    expire_time: int  # the same moment, milliseconds
-    jsapi_ticket: str
+class _Answer(msgspec.Struct, frozen=True, gc=False, rename="camel", forbid_unknown_fields=True):
+    """That unknown fields are forbidden stands in the document, too: an answer has no other key."""
 
 
-class Created(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    meeting_invite_id: int
+class Token(_Answer, frozen=True):
+    access_token: bounds.AccessToken
+    expires_in: bounds.Count  # seconds from now
+    expire_time: bounds.Moment  # the same moment, milliseconds
+    jsapi_ticket: bounds.JsapiTicket
 
 
-class CreatedMeeting(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    meeting_invite_id: int
-    meeting_id: int
+class Created(_Answer, frozen=True):
+    meeting_invite_id: bounds.Id
 
 
-class Member(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    uid: str
-    name: str
-    msg_status: int
+class CreatedMeeting(_Answer, frozen=True):
+    meeting_invite_id: bounds.Id
+    meeting_id: bounds.Id
+
+
+class Member(_Answer, frozen=True):
+    uid: bounds.Uid
+    name: bounds.Name
+    msg_status: bounds.MsgState
     remind: bool
     is_remind: bool  # the same: the Java client's name for it
 
 
-class Detail(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    create_time: int
-    content: str
-    address: str
-    begin_time: int
-    end_time: int
-    remind_min: int
-    remind_type: int
+class Detail(_Answer, frozen=True):
+    create_time: bounds.Moment
+    content: bounds.Content
+    address: bounds.Place
+    begin_time: bounds.Moment
+    end_time: bounds.Moment
+    remind_min: bounds.RemindMin
+    remind_type: bounds.RemindBy
     members: list[Member]
 
 
-class MeetingInvite(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class MeetingInvite(_Answer, frozen=True):
     """The first generation's detail."""
 
-    meeting_invite_id: int
-    org_id: int
-    creater_id: str
-    creater_name: str
-    push_status: int
-    sequence: int
+    meeting_invite_id: bounds.Id
+    org_id: bounds.OrgId
+    creater_id: bounds.Uid
+    creater_name: bounds.Name
+    push_status: bounds.PushState
+    sequence: bounds.Count
     detail: Detail
 
 
-class LaterMember(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    uid: str
-    name: str
-    status: int
+class LaterMember(_Answer, frozen=True):
+    uid: bounds.Uid
+    name: bounds.Name
+    status: bounds.MsgState
     is_remind: bool
-    gmt_reply: str  # yyyy-MM-dd HH:mm:ss in the organisation's zone, or ""
+    gmt_reply: bounds.LocalTime  # yyyy-MM-dd HH:mm:ss in the organisation's zone, or ""
     is_delete: bool
-    is_binding_mail: bool
-    reply: str | msgspec.UnsetType = msgspec.UNSET
+    is_binding_mail: bounds.Never
+    reply: bounds.Reply | msgspec.UnsetType = msgspec.UNSET
 
 
-class LaterCreator(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    uid: str
-    name: str
+class LaterCreator(_Answer, frozen=True):
+    uid: bounds.Uid
+    name: bounds.Name
     is_remind: bool
     is_delete: bool
-    is_binding_mail: bool
+    is_binding_mail: bounds.Never
 
 
-class LaterDetail(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class LaterDetail(_Answer, frozen=True):
     """What follows `members` is the platform's; Huiyao does not act on it, but its clients read it."""
 
-    create_time: int
-    content: str
-    address: str
-    begin_time: int
-    end_time: int
-    remind_min: int
-    remind_type: int
+    create_time: bounds.Moment
+    content: bounds.Content
+    address: bounds.Place
+    begin_time: bounds.Moment
+    end_time: bounds.Moment
+    remind_min: bounds.RemindMin
+    remind_type: bounds.RemindBy
     members: list[LaterMember]
-    org_id: int
-    voice_length: int = 0
-    comments: int = 0
-    signs: int = 0
-    meeting_room_id: int = 0
-    room_org_id: int = 0
-    room_addr_id: int = 0
-    meet_room_approve_status: int = -1
-    is_permit_other_sign: int = 0
+    org_id: bounds.OrgId
+    voice_length: bounds.Zero = 0
+    comments: bounds.Zero = 0
+    signs: bounds.Zero = 0
+    meeting_room_id: bounds.Zero = 0
+    room_org_id: bounds.Zero = 0
+    room_addr_id: bounds.Zero = 0
+    meet_room_approve_status: bounds.MinusOne = -1
+    is_permit_other_sign: bounds.Zero = 0
 
 
-class LaterMeeting(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class LaterMeeting(_Answer, frozen=True):
     """The later generation's detail."""
 
     creator: LaterCreator
-    status: int
+    status: bounds.PushState
     detail: LaterDetail
-    remind_again_time: int  # when members were last nudged, or 0
-    sign_model: int = 0
-    is_sign: bool = False
+    remind_again_time: bounds.Moment  # when members were last nudged, or 0
+    sign_model: bounds.Zero = 0
+    is_sign: bounds.Never = False
 
 
-class Item(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    message_id: int
-    kind: str
-    meeting_invite_id: int
-    text: str
-    create_time: int
+class Item(_Answer, frozen=True):
+    message_id: bounds.Id
+    kind: bounds.MessageKind
+    meeting_invite_id: bounds.Id
+    text: bounds.Written
+    create_time: bounds.Moment
     read: bool
 
 
-class Inbox(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class Inbox(_Answer, frozen=True):
     items: list[Item]
-    unread: int
-    next_cursor: str
+    unread: bounds.Count
+    next_cursor: bounds.InboxPlace
 
 
-class Card(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class Card(_Answer, frozen=True):
     """A meeting on the requester's workbench, with their own part in it."""
 
-    meeting_invite_id: int
-    org_id: int
-    creater_id: str
-    creater_name: str
-    push_status: int
-    sequence: int
-    content: str
-    address: str
-    begin_time: int
-    end_time: int
-    remind_min: int
-    remind_type: int
+    meeting_invite_id: bounds.Id
+    org_id: bounds.OrgId
+    creater_id: bounds.Uid
+    creater_name: bounds.Name
+    push_status: bounds.PushState
+    sequence: bounds.Count
+    content: bounds.Content
+    address: bounds.Place
+    begin_time: bounds.Moment
+    end_time: bounds.Moment
+    remind_min: bounds.RemindMin
+    remind_type: bounds.RemindBy
     remind: bool
     is_remind: bool  # the same: the Java client's name for it
-    reply: str
-    msg_status: int | msgspec.UnsetType = msgspec.UNSET  # a creator who is no member has none
+    reply: bounds.Reply
+    msg_status: bounds.MsgState | msgspec.UnsetType = msgspec.UNSET  # a creator who is no member has none
 
 
-class Cards(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class Cards(_Answer, frozen=True):
     items: list[Card]  # the newest meeting first
-    next_cursor: str | msgspec.UnsetType = msgspec.UNSET  # absent at the end
+    next_cursor: bounds.ListPlace | msgspec.UnsetType = msgspec.UNSET  # absent at the end
 
 
-class Span(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    begin_time: int
-    end_time: int
+class Span(_Answer, frozen=True):
+    begin_time: bounds.Moment
+    end_time: bounds.Moment
 
 
-class PersonTimes(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    uid: str
+class PersonTimes(_Answer, frozen=True):
+    uid: bounds.Uid
     busy: list[Span]
     tentative: list[Span]
 
 
-class FreeBusy(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class FreeBusy(_Answer, frozen=True):
     items: list[PersonTimes]  # in the order asked
 
 
-class MeetingNow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    creater_id: str
-    push_status: int
-    sequence: int
-    begin_time: int
-    end_time: int
+class MeetingNow(_Answer, frozen=True):
+    creater_id: bounds.Uid
+    push_status: bounds.PushState
+    sequence: bounds.Count
+    begin_time: bounds.Moment
+    end_time: bounds.Moment
 
 
-class MemberNow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class MemberNow(_Answer, frozen=True):
     remind: bool
     is_delete: bool  # whether the card has been removed
-    msg_status: int | msgspec.UnsetType = msgspec.UNSET  # a creator who is no member has none
+    msg_status: bounds.MsgState | msgspec.UnsetType = msgspec.UNSET  # a creator who is no member has none
 
 
-class Change(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class Change(_Answer, frozen=True):
     """A change as it was made, and how its meeting and who made it stand when the answer is given."""
 
-    change_id: int
-    meeting_invite_id: int
-    kind: str
-    uid: str  # who made it
-    time: int
+    change_id: bounds.Id
+    meeting_invite_id: bounds.Id
+    kind: bounds.ChangeKind
+    uid: bounds.Uid  # who made it
+    time: bounds.Moment
     meeting: MeetingNow
     member: MemberNow | msgspec.UnsetType = msgspec.UNSET  # absent where uid has been removed
 
 
-class Changes(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class Changes(_Answer, frozen=True):
     items: list[Change]
-    next_cursor: str
+    next_cursor: bounds.ChangesPlace
 
 
-class Ticket(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    ticket: str
-    url: str
-    expires_in: int  # seconds from now
+class Ticket(_Answer, frozen=True):
+    ticket: bounds.Ticket
+    url: bounds.Url
+    expires_in: bounds.Count  # seconds from now
 
 
 def token(access_token: str, *, expires_at: int, now: int, ticket: str) -> bytes:

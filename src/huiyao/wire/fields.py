@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from huiyao.wire import digits
+
 LATEST_MOMENT: Final = 4_102_444_799_999  # the end of 2099
 SECONDS_BELOW: Final = 100_000_000_000  # a smaller moment is in seconds
 LARGEST_ID: Final = 2**63 - 1
@@ -18,7 +20,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _SENSIBLE_DIGITS: Final = 30  # more of them are out of every range, and int() refuses some thousands
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROLS: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_CONTROL: Final = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")
 _VISIBLE: Final = re.compile("[!-~]+")
 _BOOLEANS: Final = {"true": True, "false": False, "1": True, "0": False}
 
@@ -55,9 +58,10 @@ class Field(Protocol[T_co]):
 class Text:
     """A string, or an integer taken as one; without control characters other than tab and line breaks."""
 
-    def __init__(self, limit: int, *, blank: bool = False) -> None:
+    def __init__(self, limit: int, *, blank: bool = False, late: bool = False) -> None:
         self.limit = limit  # characters
-        self.blank = blank  # whether it may be empty or all blanks
+        self.blank = blank or late  # whether it may be empty or all blanks
+        self.late = late  # whether a blank one is refused all the same, later and with a code of its own
 
     def parse(self, value: object) -> str:
         if type(value) is str:
@@ -76,10 +80,9 @@ class Text:
         return text
 
     def schema(self) -> Schema:
-        schema: Schema = {"type": ["string", "integer"], "maxLength": self.limit}
-        if not self.blank:
-            schema["pattern"] = r"\S"
-        return schema
+        any_text = f"[^{_CONTROLS}]*"
+        pattern = any_text if self.blank and not self.late else rf"{any_text}[^{_CONTROLS}\s]{any_text}"
+        return {"type": ["string", "integer"], "maxLength": self.limit, "pattern": f"^{pattern}$"}
 
 
 class Visible:
@@ -129,7 +132,7 @@ class Integer:
         return number
 
     def schema(self) -> Schema:
-        return _number_schema(self.low, self.high)
+        return _number_schema(self.low, self.high, texts=[digits.between(self.low, self.high)])
 
 
 class Moment:
@@ -151,7 +154,10 @@ class Moment:
         return number * 1000
 
     def schema(self) -> Schema:
-        return _number_schema(1 if self.zero_is_unset else 0, LATEST_MOMENT)
+        low, latest_second = int(self.zero_is_unset), LATEST_MOMENT // 1000
+        texts = [digits.between(low, latest_second), digits.between(SECONDS_BELOW, LATEST_MOMENT)]
+        neither = {"type": "integer", "exclusiveMinimum": latest_second, "exclusiveMaximum": SECONDS_BELOW}
+        return _number_schema(low, LATEST_MOMENT, texts=texts) | {"not": neither}
 
 
 class Boolean:
@@ -290,12 +296,14 @@ def _whole(value: object) -> int:
     raise Fault("必须是整数", "must be an integer")
 
 
-def _number_schema(low: int, high: int) -> Schema:
+def _number_schema(low: int, high: int, *, texts: list[str]) -> Schema:
+    """`texts`: what matches the numbers as text, without a sign."""
+    signed = [rf"\+?{one}" for one in texts] + (["-0+"] if low == 0 else [])
     return {
         "type": ["integer", "string"],
         "minimum": low,
         "maximum": high,
-        "pattern": r"^[ \t\r\n]*[+-]?[0-9]+[ \t\r\n]*$",
+        "pattern": rf"^[ \t\r\n]*(?:{'|'.join(signed)})[ \t\r\n]*$",
     }
 
 

@@ -33,7 +33,7 @@ LONGEST_WINDOW_DAYS: Final = 31  # of freebusy
 DAY_MS: Final = 86_400_000
 
 NAME: Final = Text(128)
-REQUESTER: Final = Text(64, blank=True)  # a blank one is told last, as 4501
+REQUESTER: Final = Text(64, late=True)  # a blank one is told last, as 4501
 IDEMPOTENCY_KEY: Final = Visible(255)
 _UID: Final = Text(64)
 _ID: Final = Integer(1, LARGEST_ID)
