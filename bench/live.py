@@ -55,11 +55,6 @@ def name(number: int) -> str:
     return f"u{number:05d}"
 
 
-def resident_mb(process: Popen[bytes]) -> float:
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
-
-
 async def cookies(url: str, *, app_id: int, count: int) -> dict[str, str]:
     """Sessions of so many people, each with its secret."""
     storage = await open_storage(url)
@@ -103,14 +98,14 @@ async def measure(
     listeners: dict[str, bytes],
     calls: list[tuple[str, bytes]],
 ) -> dict[str, Any]:
-    idle = resident_mb(process)
+    idle = servers.resident_mb(process)
     opened = streams.Streams(port)
     began = time.perf_counter()
     await opened.open(listeners)
     seconds = time.perf_counter() - began
-    connected = resident_mb(process)
+    connected = servers.resident_mb(process)
     told = await opened.told(calls)
-    after = resident_mb(process)
+    after = servers.resident_mb(process)
     opened.close()
     return {
         "idle_mb": idle,

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -48,7 +49,7 @@ def directory(url: str) -> None:
         url,
         [
             f"""
-            {_numbers(PEOPLE)}
+            {numbers(PEOPLE)}
             INSERT INTO person (org_id, uid, name, mobile, email, timezone, locale, search)
             SELECT {servers.ORG}, {_uid("i")}, '张三丰', '+86138' || CAST(10000000 + i AS text), '', '', '',
                 '张三丰 zhangsanfeng zsf ' || {_uid("i")}
@@ -58,12 +59,14 @@ def directory(url: str) -> None:
     )
 
 
-def fill(url: str, meetings: Meetings) -> None:
+def fill(url: str, meetings: Meetings, *, settle: bool = True) -> None:
     """Write the meetings; they are sound, so what the database would check of each row is left out."""
-    run(url, [_meetings(meetings), _attendees(meetings), _invitations(meetings), _reminders(meetings)])
+    statements = [_meetings(meetings), _attendees(meetings), _invitations(meetings), _reminders(meetings)]
+    run(url, statements, settle=settle)
 
 
-def _numbers(count: int) -> str:
+def numbers(count: int) -> str:
+    """The head of a statement that selects from `n (i)`: 0 to count - 1."""
     return (
         "WITH RECURSIVE n (i) AS (SELECT CAST(0 AS bigint) UNION ALL"
         f" SELECT i + 1 FROM n WHERE i < {count - 1})"
@@ -81,7 +84,7 @@ def _begin(m: Meetings, number: str) -> str:
 def _meetings(m: Meetings) -> str:
     begin = _begin(m, "i")
     return f"""
-        {_numbers(m.count)}
+        {numbers(m.count)}
         INSERT INTO meeting (org_id, id, app_id, organizer_uid, organizer_name, content, address, begin_at, end_at,
             remind_min, remind_type, push_status, sequence, moved_sequence, ical_uid, create_time, created_at,
             updated_at, cancelled_at, nudged_at, size)
@@ -96,7 +99,7 @@ def _meetings(m: Meetings) -> str:
 def _attendees(m: Meetings) -> str:
     begin = _begin(m, f"(i / {m.members})")
     return f"""
-        {_numbers(m.count * m.members)}
+        {numbers(m.count * m.members)}
         INSERT INTO attendee (org_id, meeting_id, uid, name, position, organizer, msg_status, remind, reply, read_at,
             answered_at, card_removed_at, removed_at, membership, invited_sequence, removed_sequence, quiet,
             begin_at, end_at, link_id)
@@ -118,7 +121,7 @@ def _invitations(m: Meetings) -> str:
 
 def _reminders(m: Meetings) -> str:
     return f"""
-        {_numbers(m.count)}
+        {numbers(m.count)}
         INSERT INTO task
             (org_id, id, due_at, kind, meeting_id, sequence, dedup_key, topic, since_at, old, resume_uid)
         SELECT {servers.ORG}, {m.first} + i, {m.due_at} + i * {m.apart_ms}, 'remind', {m.first} + i, 0,
@@ -127,40 +130,44 @@ def _reminders(m: Meetings) -> str:
     """
 
 
-def run(url: str, statements: Sequence[str]) -> None:
-    """All of them in one transaction, without foreign keys."""
+def run(url: str, statements: Sequence[str], *, settle: bool = True) -> None:
+    """All of them in one transaction, without foreign keys; then, where there is such a thing, vacuumed."""
     if url.startswith("sqlite:///"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
             for statement in ("BEGIN", *statements, "COMMIT"):
                 file.execute(statement)
     else:
-        asyncio.run(_run(url, statements))
+        asyncio.run(_run(url, statements, settle=settle))
 
 
-async def _run(url: str, statements: Sequence[str]) -> None:
+async def _run(url: str, statements: Sequence[str], *, settle: bool) -> None:
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
             for statement in ("SET LOCAL session_replication_role = replica", *statements):
                 await connection.execute(statement)
-        await connection.execute(
-            "VACUUM ANALYZE"
-        )  # as autovacuum would have by now, and not while we measure
+        if settle:  # as autovacuum would have by now, and not while we measure
+            await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
 
 
 def number(url: str, query: str) -> int:
     """The one number a query answers."""
+    return int(rows(url, query)[0][0])
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """All that a query answers."""
     if url.startswith("sqlite:///"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
-            return int(file.execute(query).fetchone()[0])
-    return asyncio.run(_number(url, query))
+            return file.execute(query).fetchall()
+    return asyncio.run(_rows(url, query))
 
 
-async def _number(url: str, query: str) -> int:
+async def _rows(url: str, query: str) -> list[tuple[Any, ...]]:
     connection = await asyncpg.connect(url)
     try:
-        return int(await connection.fetchval(query))
+        return [tuple(row) for row in await connection.fetch(query)]
     finally:
         await connection.close()

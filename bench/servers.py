@@ -33,11 +33,11 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def huiyao(*arguments: str, url: str) -> str:
-    """Run one operator's command and give its output."""
+def huiyao(*arguments: str, url: str, settings: Mapping[str, str] | None = None) -> str:
+    """Run one operator's command and give its output. `settings` are more of its environment."""
     done = subprocess.run(
         [sys.executable, "-m", "huiyao", *arguments],
-        env=environment(url),
+        env={**environment(url), **(settings or {})},
         check=True,
         capture_output=True,
         text=True,
@@ -51,9 +51,16 @@ def environment(url: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    command: list[str], *, port: int, url: str, settings: Mapping[str, str] | None = None
+    command: list[str],
+    *,
+    port: int,
+    url: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process, ready to answer on `port`; SIGTERM at the end. `settings` are more of its environment."""
+    """A server process, which listens on `port`; SIGTERM at the end.
+
+    `settings` are more of its environment.
+    """
     process = subprocess.Popen([sys.executable, *command], env={**environment(url), **(settings or {})})
     try:
         _wait(process, port)
@@ -64,14 +71,22 @@ def running(
 
 
 @contextmanager
-def dispatching(url: str) -> Iterator[None]:
+def dispatching(url: str, *, settings: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A dispatcher in a process of its own, which beats once it is at work; SIGTERM at the end."""
-    process = subprocess.Popen([sys.executable, "-m", "huiyao", "dispatch"], env=environment(url))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "huiyao", "dispatch"], env={**environment(url), **(settings or {})}
+    )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(timeout=DEADLINE_SECONDS)
+
+
+def resident_mb(process: subprocess.Popen[bytes]) -> float:
+    """The memory it holds now."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
 
 
 def serve(url: str, *options: str, port: int) -> list[str]:
@@ -101,27 +116,31 @@ def token(port: int, app: App) -> str:
         return Huiyao(address, app_id=app.app_id, app_secret=app.app_secret, http=http).token()
 
 
-def prepare(url: str) -> App:
+def prepare(url: str, *, settings: Mapping[str, str] | None = None) -> App:
     """An organisation and an app in a fresh database."""
-    huiyao("db", "migrate", url=url)
-    huiyao("org", "add", str(ORG), "--name", "benchmark", url=url)
+    huiyao("db", "migrate", url=url, settings=settings)
+    huiyao("org", "add", str(ORG), "--name", "benchmark", url=url, settings=settings)
     return msgspec.json.decode(
-        huiyao("app", "add", "--name", "benchmark", "--org", str(ORG), "--json", url=url),
+        huiyao("app", "add", "--name", "benchmark", "--org", str(ORG), "--json", url=url, settings=settings),
         type=App,
         strict=False,
     )
 
 
 class Databases:
-    """Fresh databases of one kind in a folder; PostgreSQL with its default durability."""
+    """Fresh databases of one kind in a folder; PostgreSQL with its default durability, and these settings of it."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self.folder = folder
         self._server: PostgresServer | None = None
         if kind == "postgresql":
             PostgresServer._lock = InterProcessLock(folder / "lock")
-            self._server = get_server(folder / "pg", cleanup_mode="delete")
+            self._server = get_server(folder / "pg", start=False, cleanup_mode="delete")
+            self._server.ensure_pgdata_inited()
+            with (folder / "pg" / "postgresql.conf").open("a") as configuration:
+                configuration.writelines(f"{name} = '{value}'\n" for name, value in (settings or {}).items())
+            self._server.start()
 
     def create(self, name: str) -> str:
         if self._server is None:
@@ -152,6 +171,12 @@ class Databases:
                     path.unlink()
             else:
                 self._server.psql("DROP DATABASE measured WITH (FORCE);")
+
+    def size(self, name: str) -> int:
+        """How many bytes it takes on the disk, all that is written brought into it."""
+        if self._server is None:
+            return (self.folder / f"{name}.db").stat().st_size
+        return int(self._server.psql(f"\\t\\a\nSELECT pg_database_size('{name}');").splitlines()[-1])
 
     def settle(self) -> None:
         """Bring everything written to the disk, so that no measurement pays for its preparation."""

@@ -3,13 +3,15 @@
 No secret, token, query string, name, text or number is ever given to either.
 """
 
+import contextlib
 import logging
 import os
+import re
 import sys
 import time
 import traceback
 from collections.abc import Iterator
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -24,6 +26,7 @@ from prometheus_client import (
 )
 from structlog.typing import EventDict, WrappedLogger
 
+_SHOWN: Final = re.compile(r"[\n(<]")  # where asyncio's own words end
 METRICS_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 # Set before this module is imported where several processes answer as one (see huiyao.server).
 SHARED_METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -104,7 +107,7 @@ def log_to_stderr(level: str, stream: TextIO = sys.stderr) -> None:
             structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lossy(stream))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
@@ -137,13 +140,31 @@ def _chain(failure: BaseException | None) -> Iterator[str]:
         failure = failure.__cause__ or failure.__context__
 
 
+class _Lossy:
+    """A stream where what cannot be written is lost: a full disk, or a reader that has gone, must end no loop."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 class _Forward(logging.Handler):
     """Hands a library's record to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         failure = record.exc_info[1] if record.exc_info else None
         facts = {"error": frames(failure)} if failure else {}
-        logger().log(record.levelno, record.getMessage(), source=record.name, **facts)
+        said = record.getMessage()
+        if record.name == "asyncio":  # it goes on with what a task or callback was given, and failed with
+            said = _SHOWN.split(said, maxsplit=1)[0].rstrip()
+        logger().log(record.levelno, said, source=record.name, **facts)
 
 
 def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

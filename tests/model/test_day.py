@@ -15,7 +15,7 @@ from huiyao.storage.sqlite import Sqlite
 from tests.model.day import Day
 
 # `make simulate` makes it 10,000.
-MEETINGS: Final = int(os.environ.get("HUIYAO_TEST_MEETINGS", "2000"))
+MEETINGS: Final = int(os.environ.get("HUIYAO_TEST_MEETINGS", "1000"))
 
 
 @pytest.fixture(autouse=True)

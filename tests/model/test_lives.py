@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.model import reference
 from tests.model.phones import WAIT_SECONDS, Phones, Text, sender_to
 
 T = TypeVar("T")
+LIVES = int(os.environ.get("HUIYAO_TEST_LIVES", "80"))
 START = 1_800_000_000_000
 MINUTE = 60_000
 PEOPLE = ("ann", "bob", "cat", "dan", "boss")
@@ -326,7 +328,7 @@ def test_every_life_of_an_invitation_tells_exactly_who_should_be_told(world: Wor
     run_state_machine_as_test(
         type("LivesHere", (Lives,), {"world": world}),
         settings=settings(
-            max_examples=200,
+            max_examples=LIVES,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

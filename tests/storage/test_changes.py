@@ -234,7 +234,7 @@ async def test_a_reader_misses_nothing_and_each_meetings_entries_follow_from_eac
 
 def statement_of_a_restore() -> str:
     """What an operator is told to run in another cluster; with a smaller margin, so that it takes no seconds."""
-    text = (Path(__file__).parents[2] / "docs/operating.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/backup.md").read_text()
     (found,) = re.findall(r"```sql\n(DO .*?)```", text, re.DOTALL)
     assert "1000000" in found
     return str(found).replace("1000000", "1000")

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -208,3 +209,100 @@ async def test_a_dispatcher_goes_on_after_its_connections_were_ended(postgres_ur
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         assert await node.expand_all() == 1
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[int]:
+    """The port of one that takes connections and says nothing, as a machine does that has frozen."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in held:
+            writer.close()
+
+
+async def test_of_several_servers_the_one_that_answers_is_used(postgres_url: str) -> None:
+    async with proxied(postgres_url) as proxy, silent_server() as frozen:
+        parts = urlsplit(proxy.url)
+        user, at, host = parts.netloc.rpartition("@")
+        several = parts._replace(netloc=f"{user}{at}127.0.0.1:{frozen},127.0.0.1:1,{host}").geturl()
+        async with asyncio.timeout(commit.OUTCOME_SECONDS), open_nodes(several) as (node,):
+            meeting_id = await node.create("ann")
+            assert await node.storage.whole_meeting(ORG.id, meeting_id)
+
+
+async def test_during_an_outage_only_the_first_calls_wait() -> None:
+    away = await open_postgres("postgresql://nobody@127.0.0.1:1/nothing")
+    clock = asyncio.get_running_loop()
+
+    async def seconds() -> float:
+        start = clock.time()
+        with pytest.raises(errors.SystemFailure):
+            await away.ping()
+        return clock.time() - start
+
+    try:
+        assert await seconds() > 1
+        assert max([await seconds() for _ in range(5)]) < 0.5
+    finally:
+        await away.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_has_not_reached_the_standby_is_never_confirmed(
+    monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """`ended`: somebody ends the waiting process, by which the server makes visible what nobody else has."""
+    monkeypatch.setattr(commit, "OUTCOME_SECONDS", 2.5)
+    with own_server() as server:
+        url = Databases(server.url).create()
+        async with open_nodes(url) as (node,):
+            await node.services.ids.take(500)
+            before = await node.create("ann")
+            for setting in (
+                "synchronous_commit = on",
+                "synchronous_standby_names = 'away'",
+            ):
+                await execute(url, f"ALTER SYSTEM SET {setting}")
+            await execute(url, "SELECT pg_reload_conf()")
+            await until(lambda: waits_for_standby(url))
+            ending = asyncio.create_task(end_what_waits(url) if ended else asyncio.sleep(0))
+            with pytest.raises(errors.OutcomeUnknown):
+                await node.respond(before, "ann")
+            await ending
+            if not ended:
+                # Nobody sees it: it would be told as done to who repeats the call.
+                assert await entries(url) == [(before, "created")]
+            await execute(url, "ALTER SYSTEM RESET synchronous_standby_names")
+            await execute(url, "SELECT pg_reload_conf()")
+            await until(lambda: works(node))
+            assert (await entries(url))[:2] == [(before, "created"), (before, "responded")]
+
+
+async def end_what_waits(url: str) -> None:
+    """The process that waits for a standby, once there is one."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(10):
+            while not await connection.fetchval(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            ):
+                await asyncio.sleep(0.02)
+    finally:
+        await connection.close()
+
+
+async def waits_for_standby(url: str) -> bool:
+    connection = await asyncpg.connect(url)
+    try:
+        return bool(await connection.fetchval("SELECT current_setting('synchronous_standby_names') <> ''"))
+    finally:
+        await connection.close()

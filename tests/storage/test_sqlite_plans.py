@@ -162,3 +162,10 @@ def test_nobody_is_erased_by_looking_through_an_organisation(sqlite_template: Pa
 
 def test_the_plan_of_every_shelf_is_looked_at() -> None:
     assert set(workbench.NEAR) | set(workbench.BACKWARDS) == set(Shelf)
+
+
+@pytest.mark.parametrize("statement", [reads._MARK, reads._UNREAD_BEFORE], ids=["mark", "look"])
+def test_marking_an_inbox_as_read_looks_at_what_is_unread_only(sqlite_template: Path, statement: str) -> None:
+    assert plan(sqlite_template, statement) == [
+        "SEARCH message USING INDEX ix_message_unread (org_id=? AND uid=?)"
+    ]

@@ -203,6 +203,21 @@ async def test_a_full_disk_fails_what_was_asked_and_changes_nothing(storage: Sql
     assert await commit_all(node, [large]) == [Committed()]
 
 
+async def test_a_disk_that_fails_a_write_leaves_the_outcome_unknown(
+    file: Path, storage: Sqlite, node: Node
+) -> None:
+    large = await creation(node, *(f"p{number}" for number in range(3000)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.with_name("huiyao.db-wal").stat().st_size, hard))
+    try:
+        outcomes = await commit_all(node, [large])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [type(one) for one in outcomes] == [errors.OutcomeUnknown]
+    assert await node.storage.whole_meeting(ORG.id, large.meeting_id) is None
+    assert await commit_all(node, [large]) == [Committed()]
+
+
 async def test_more_than_so_many_waiting_are_refused_at_once(node: Node) -> None:
     changes = [await creation(node, "ann") for _ in range(200)]
     verdicts = await commit_all(node, changes)

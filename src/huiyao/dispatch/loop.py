@@ -8,7 +8,7 @@ from huiyao import telemetry
 
 POLL_SECONDS: Final = 1.0  # polling is what guarantees; a wake-up is only a hint
 FIRST_PAUSE_SECONDS: Final = 0.5  # after a failure; doubled each time
-LONGEST_PAUSE_SECONDS: Final = 30.0
+LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 class Loop:

@@ -4,10 +4,12 @@ from alembic import context
 
 from huiyao.storage.schema import metadata
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=metadata,
-    transaction_per_migration=False,
+    # On PostgreSQL others read on, and would wait for every lock of a migration until all of them are done.
+    transaction_per_migration=connection.dialect.name == "postgresql",
 )
 with context.begin_transaction():
     context.run_migrations()

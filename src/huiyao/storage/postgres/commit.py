@@ -21,8 +21,8 @@ from huiyao.storage.postgres.connections import (
     PAUSE_SECONDS,
     TRANSIENT,
     Connection,
+    Reach,
     close,
-    connect_patiently,
     facts,
     is_lost,
 )
@@ -150,7 +150,7 @@ class Committer:
     def __init__(
         self, url: str, queue: Queue, *, write: Write, committed: Callable[[Sequence[Change]], None]
     ) -> None:
-        self._url = url
+        self._reach = Reach(url)
         self._queue = queue
         self._write = write
         self._committed = committed
@@ -273,6 +273,16 @@ class Committer:
             for change, verdict in zip(changes, verdicts, strict=True)
             if isinstance(verdict, Committed)
         )
+        try:
+            async with asyncio.timeout(OUTCOME_SECONDS):
+                return await self._learn(change, xid)
+        except TimeoutError as error:
+            self._drop()  # it may be in the middle of a statement
+            log.error("outcome unknown", changes=len(changes))
+            raise Unknown(verdicts) from error
+
+    async def _learn(self, change: Change, xid: int) -> bool:
+        """Whether this Change was committed by this transaction; asks until there is an answer."""
         clock = asyncio.get_running_loop()
         start = clock.time()
         while True:
@@ -280,6 +290,9 @@ class Committer:
                 connection = await self._connected()
                 status = await _status(connection, xid)
                 if await connection.fetchval(_FIND_ENTRY, change.org_id, change.entry.id):
+                    # Where a standby is waited for, an interrupted COMMIT is done here and may not have got there.
+                    # What is written behind it gets there behind it.
+                    await connection.execute(_WRITE_BEHIND)
                     return True
                 if status != "in progress":
                     return False
@@ -291,9 +304,8 @@ class Committer:
             except DRIVER_ERRORS as error:
                 self._drop()
                 log.warning("outcome not yet known", **facts(error))
-            if clock.time() - start > OUTCOME_SECONDS:
-                log.error("outcome unknown", changes=len(changes))
-                raise Unknown(verdicts)
+            if clock.time() - start > STUCK_SECONDS:
+                _fail(self._queue.take_all(), Unreachable())  # nobody is kept waiting behind it
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _connected(self) -> Connection:
@@ -301,7 +313,7 @@ class Committer:
         if self._connection is None or self._connection.is_closed():
             self._connection = None
             try:
-                self._connection = await connect_patiently(self._url)
+                self._connection = await self._reach.connect()
             except DRIVER_ERRORS as error:
                 _fail(self._queue.take_all(), error)
                 raise Unreachable from error
@@ -322,8 +334,11 @@ class Committer:
 # Whoever holds the locks has been waited for already.
 _BEGIN_HURRIED: Final = "BEGIN; SET LOCAL lock_timeout = '100ms'"
 _FIND_ENTRY: Final = "SELECT EXISTS (SELECT FROM history WHERE org_id = $1 AND id = $2)"
+_WRITE_BEHIND: Final = "SELECT pg_logical_emit_message(true, 'huiyao', '')"
+# One that waits for a standby is not stuck: ended, it would be visible here alone.
 _END_STUCK: Final = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = $1::text::xid8::xid
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE backend_xid = $1::text::xid8::xid AND wait_event IS DISTINCT FROM 'SyncRep'
 """
 
 

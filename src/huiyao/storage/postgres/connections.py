@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import structlog
@@ -17,7 +18,7 @@ from huiyao import errors
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 ATTEMPT_SECONDS: Final = 2.0  # for one attempt to connect
-PATIENCE_SECONDS: Final = 2.0  # for trying again while a server restarts, or for a free connection
+PATIENCE_SECONDS: Final = 2.0  # for trying again while a server restarts, and for a free connection
 PAUSE_SECONDS: Final = 0.05
 STATEMENT_SECONDS: Final = 3.0
 CLOSE_SECONDS: Final = 1.0
@@ -77,7 +78,45 @@ def facts(error: BaseException) -> dict[str, str]:
 
 
 async def connect(url: str, settings: Mapping[str, str] = _SERVER_SETTINGS) -> Connection:
-    """One connection, from a single attempt. Raises DRIVER_ERRORS."""
+    """One connection, from a single attempt at every server that the URL names. Raises DRIVER_ERRORS."""
+    addresses = servers(url)
+    if len(addresses) == 1:
+        return await _connect(url, settings)
+    # At once: one that has died with its machine does not even refuse, and would use up the time of the others.
+    attempts = [asyncio.create_task(_connect(one, settings)) for one in addresses]
+    taken: Connection | None = None
+    failures: list[BaseException] = []
+    try:
+        for attempt in asyncio.as_completed(attempts):
+            try:
+                taken = await attempt
+            except DRIVER_ERRORS as error:
+                failures.append(error)
+            else:
+                return taken
+    finally:
+        for task in attempts:
+            task.cancel()
+        for made in await asyncio.gather(*attempts, return_exceptions=True):
+            if not isinstance(made, BaseException) and made is not taken:
+                made.terminate()
+    # Of a wrong password and a server that is away, the password is what somebody can put right.
+    raise min(failures, key=lambda error: isinstance(error, _LOST))
+
+
+def servers(url: str) -> list[str]:
+    """A URL for each server named in `postgresql://host:port,host:port/…`: the one that takes writes is meant."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [url]
+    query = parts.query
+    if "target_session_attrs=" not in query:
+        query = f"{query}{'&' if query else ''}target_session_attrs=read-write"
+    return [urlunsplit(parts._replace(netloc=f"{user}{at}{host}", query=query)) for host in hosts.split(",")]
+
+
+async def _connect(url: str, settings: Mapping[str, str]) -> Connection:
     return await asyncpg.connect(
         url,
         timeout=ATTEMPT_SECONDS,
@@ -87,18 +126,36 @@ async def connect(url: str, settings: Mapping[str, str] = _SERVER_SETTINGS) -> C
     )
 
 
-async def connect_patiently(url: str, settings: Mapping[str, str] = _SERVER_SETTINGS) -> Connection:
-    """Try for PATIENCE_SECONDS, so that the restart of a server goes unnoticed. Raises DRIVER_ERRORS."""
-    clock = asyncio.get_running_loop()
-    deadline = clock.time() + PATIENCE_SECONDS
-    while True:
-        try:
-            return await connect(url, settings)
-        except DRIVER_ERRORS as error:
-            # A wrong password stays wrong.
-            if not isinstance(error, _LOST) or clock.time() + PAUSE_SECONDS >= deadline:
-                raise
-            await asyncio.sleep(PAUSE_SECONDS)
+class Reach:
+    """A way to the database for several callers, which tries again while a server restarts.
+
+    Their patience is one: once it is at its end, those who come while the database is still away get one attempt each,
+    so that an outage does not make every call wait.
+    """
+
+    def __init__(self, url: str, settings: Mapping[str, str] = _SERVER_SETTINGS) -> None:
+        self._url = url
+        self._settings = settings
+        self._away_since = 0.0  # in the event loop's time
+        self._failed_at = -PATIENCE_SECONDS
+
+    async def connect(self) -> Connection:
+        """Raises DRIVER_ERRORS."""
+        clock = asyncio.get_running_loop()
+        while True:
+            if clock.time() - self._failed_at >= PATIENCE_SECONDS:
+                self._away_since = clock.time()
+            try:
+                connection = await connect(self._url, self._settings)
+            except DRIVER_ERRORS as error:
+                self._failed_at = clock.time()
+                # A wrong password stays wrong.
+                if not isinstance(error, _LOST) or self._failed_at - self._away_since >= PATIENCE_SECONDS:
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                self._failed_at = -PATIENCE_SECONDS
+                return connection
 
 
 async def close(connection: Connection) -> None:
@@ -119,8 +176,7 @@ class Connections:
         """`replanning`: every statement is planned for the tables as they are, for statements of many tables, where a
         plan made while they were empty would be kept.
         """
-        self._url = url
-        self._settings = _SERVER_SETTINGS | (_REPLANNING if replanning else {})
+        self._reach = Reach(url, _SERVER_SETTINGS | (_REPLANNING if replanning else {}))
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(size)
         self._closed = False
@@ -186,7 +242,7 @@ class Connections:
                 connection = self._idle.pop()
                 if not connection.is_closed():
                     return connection
-            return await connect_patiently(self._url, self._settings)
+            return await self._reach.connect()
         except DRIVER_ERRORS as error:
             self._free.release()
             raise self.failure(error) from error

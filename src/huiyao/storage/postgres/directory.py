@@ -30,7 +30,7 @@ _PUT_APP: Final = """
         (app_id, name, secret, generation, revoked_generation, disabled, callback_url, grants,
         ip_list, api_list, rate, quota)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-    ON CONFLICT (app_id) DO UPDATE SET name = excluded.name, secret = excluded.secret,
+    ON CONFLICT (app_id) DO UPDATE SET name = excluded.name,
         revoked_generation = excluded.revoked_generation, disabled = excluded.disabled,
         callback_url = excluded.callback_url, grants = excluded.grants, ip_list = excluded.ip_list,
         api_list = excluded.api_list, rate = excluded.rate, quota = excluded.quota

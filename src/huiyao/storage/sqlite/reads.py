@@ -38,8 +38,14 @@ _BEHIND: Final = (
 )
 _UNREAD: Final = "SELECT count(*) FROM message WHERE org_id = ? AND uid = ? AND read_at IS NULL"
 _PLACE: Final = "SELECT xid FROM message WHERE org_id = ? AND uid = ? AND id = ?"
+# By the index of what is unread: by their key, all messages the person ever got would be looked at.
 _MARK: Final = (
-    "UPDATE message SET read_at = ? WHERE org_id = ? AND uid = ? AND read_at IS NULL AND (xid, id) <= (?, ?)"
+    "UPDATE message INDEXED BY ix_message_unread SET read_at = ?"
+    " WHERE org_id = ? AND uid = ? AND read_at IS NULL AND (xid, id) <= (?, ?)"
+)
+_UNREAD_BEFORE: Final = (
+    "SELECT 1 FROM message INDEXED BY ix_message_unread"
+    " WHERE org_id = ? AND uid = ? AND read_at IS NULL AND (xid, id) <= (?, ?) LIMIT 1"
 )
 _OF_MEETING: Final = "org_id = ? AND meeting_id = ? AND uid = ? AND read_at IS NULL"
 _UNREAD_OF_MEETING: Final = f"SELECT 1 FROM message WHERE {_OF_MEETING} LIMIT 1"
@@ -139,10 +145,12 @@ class Reads:
     async def mark_inbox_read(self, org_id: int, uid: str, *, message_id: int, now: int) -> bool:
         with snapshot(self._reader) as reader:
             row = reader.execute(_PLACE, (org_id, uid, message_id)).fetchone()
-        if row is None:
-            return False
-        values = (now, org_id, uid, row[0], message_id)
-        await self._writer.run(lambda connection: connection.execute(_MARK, values))
+            if row is None:
+                return False
+            place = (org_id, uid, row[0], message_id)
+            if not reader.execute(_UNREAD_BEFORE, place).fetchone():  # often; then nothing is written
+                return True
+        await self._writer.run(lambda connection: connection.execute(_MARK, (now, *place)))
         return True
 
     async def mark_meeting_read(self, org_id: int, uid: str, meeting_id: int, *, now: int) -> int:

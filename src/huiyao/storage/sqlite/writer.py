@@ -224,7 +224,9 @@ def name(error: Exception) -> str:
 
 
 def _failure(cause: Exception) -> errors.SystemFailure:
-    failure = errors.SystemFailure()
+    # Where the disk failed a write or a sync of the log, what was asked may yet be found done after a crash.
+    broken = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
+    failure = errors.OutcomeUnknown() if broken else errors.SystemFailure()
     failure.__cause__ = cause
     return failure
 

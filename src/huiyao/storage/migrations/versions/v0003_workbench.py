@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from huiyao.pinyin import search_text
+from huiyao.storage.migrations import online
 
 revision = "0003"
 down_revision = "0002"
@@ -17,26 +18,19 @@ _CARD_REST = ["end_at", "organizer", "msg_status", "card_removed_at", "removed_a
 
 
 def upgrade() -> None:
-    sqlite = op.get_bind().dialect.name == "sqlite"
-    if sqlite:
+    if op.get_bind().dialect.name == "sqlite":
         _rebuild_sqlite()
+        op.create_index("ix_attendee_card", "attendee", _CARD_KEY + _CARD_REST, unique=False)
+        op.create_index(
+            "ix_attendee_long",
+            "attendee",
+            ["org_id", "uid", "end_at"],
+            unique=False,
+            sqlite_where=sa.text("end_at - begin_at > 604800000"),
+        )
     else:
-        _extend_postgres()
-    op.create_index(
-        "ix_attendee_card",
-        "attendee",
-        _CARD_KEY + _CARD_REST if sqlite else _CARD_KEY,
-        unique=False,
-        postgresql_include=[] if sqlite else _CARD_REST,
-    )
-    op.create_index(
-        "ix_attendee_long",
-        "attendee",
-        ["org_id", "uid", "end_at"],
-        unique=False,
-        postgresql_where=sa.text("end_at - begin_at > 604800000"),
-        sqlite_where=sa.text("end_at - begin_at > 604800000"),
-    )
+        with op.get_context().autocommit_block():
+            _extend_postgres()
     for table, *more in (
         ("ticket", sa.Column("consumed_at", sa.BigInteger(), nullable=True)),
         ("session",),
@@ -54,45 +48,68 @@ def upgrade() -> None:
         )
         op.create_index(f"ix_{table}_expires_at", table, ["expires_at"], unique=False)
         op.create_index(f"ix_{table}_org_id_uid", table, ["org_id", "uid"], unique=False)
-    if not sqlite:
-        # Made last: of indexes that seem equally good, as all do on a table without statistics, PostgreSQL takes the
-        # newest, and a row that is asked for by its key would be looked for among all of the person's.
-        op.execute(
-            "ALTER TABLE attendee DROP CONSTRAINT pk_attendee,"
-            " ADD CONSTRAINT pk_attendee PRIMARY KEY (org_id, meeting_id, uid)"
-        )
 
 
 def _extend_postgres() -> None:
-    for name in ("begin_at", "end_at", "link_id"):
-        op.add_column("attendee", sa.Column(name, sa.BigInteger(), nullable=True))
-    # A version 4 UUID's first 32 bits and last 32 are random; without the sign.
-    op.execute(
-        "UPDATE attendee a SET begin_at = m.begin_at, end_at = m.end_at, link_id = greatest(1,"
-        " ('x' || left(gen_random_uuid()::text, 8) || right(gen_random_uuid()::text, 8))::bit(64)::bigint"
-        " & 9223372036854775807)"
-        " FROM meeting m WHERE m.org_id = a.org_id AND m.id = a.meeting_id"
+    """While programs of the version before read on. What they create from now on is refused, so nothing is missed."""
+    online.briefly(
+        "ALTER TABLE attendee ADD COLUMN IF NOT EXISTS begin_at bigint, ADD COLUMN IF NOT EXISTS end_at bigint,"
+        " ADD COLUMN IF NOT EXISTS link_id bigint, DROP CONSTRAINT IF EXISTS filled,"
+        " ADD CONSTRAINT filled CHECK (begin_at IS NOT NULL AND end_at IS NOT NULL AND link_id IS NOT NULL) NOT VALID,"
+        " DROP CONSTRAINT IF EXISTS ck_attendee_link_id,"
+        " ADD CONSTRAINT ck_attendee_link_id CHECK (link_id > 0) NOT VALID"
     )
-    for name in ("begin_at", "end_at", "link_id"):
-        op.alter_column("attendee", name, nullable=False)
-    op.create_check_constraint(op.f("ck_attendee_link_id"), "attendee", "link_id > 0")
-    op.add_column("person", sa.Column("search", sa.Text(), server_default="", nullable=False))
-    op.alter_column("person", "search", server_default=None)
+    # A version 4 UUID's first 32 bits and last 32 are random; without the sign.
+    online.page_by_page(
+        "UPDATE attendee a SET begin_at = m.begin_at, end_at = m.end_at, link_id = coalesce(a.link_id, greatest(1,"
+        " ('x' || left(gen_random_uuid()::text, 8) || right(gen_random_uuid()::text, 8))::bit(64)::bigint"
+        " & 9223372036854775807))"
+        " FROM meeting m WHERE m.org_id = a.org_id AND m.id = a.meeting_id AND (m.org_id, m.id) > (:a, :b)"
+        " AND (m.org_id, m.id) <= (:c, :d)"
+        " AND (a.begin_at, a.end_at) IS DISTINCT FROM (m.begin_at, m.end_at)",
+        table="meeting",
+        key=("org_id", "id"),
+    )
+    op.execute("ALTER TABLE attendee VALIDATE CONSTRAINT filled")
+    op.execute("ALTER TABLE attendee VALIDATE CONSTRAINT ck_attendee_link_id")
+    online.briefly(
+        "ALTER TABLE attendee ALTER COLUMN begin_at SET NOT NULL, ALTER COLUMN end_at SET NOT NULL,"
+        " ALTER COLUMN link_id SET NOT NULL"
+    )
+    online.briefly("ALTER TABLE attendee DROP CONSTRAINT filled")
+    rest = ", ".join(_CARD_REST)
+    online.index("ix_attendee_card", "attendee", f"({', '.join(_CARD_KEY)}) INCLUDE ({rest})")
+    online.index("ix_attendee_long", "attendee", "(org_id, uid, end_at) WHERE end_at - begin_at > 604800000")
+    # Made last: of indexes that seem equally good, as all do on a table without statistics, PostgreSQL takes the
+    # newest, and a row that is asked for by its key would be looked for among all of the person's.
+    online.index("pk_attendee_anew", "attendee", "(org_id, meeting_id, uid)", unique=True)
+    online.briefly(
+        "ALTER TABLE attendee DROP CONSTRAINT pk_attendee,"
+        " ADD CONSTRAINT pk_attendee PRIMARY KEY USING INDEX pk_attendee_anew"
+    )
+    online.briefly("ALTER TABLE person ADD COLUMN IF NOT EXISTS search text NOT NULL DEFAULT ''")
+    online.briefly("ALTER TABLE person ALTER COLUMN search DROP DEFAULT")
     connection = op.get_bind()
     page = sa.text(
         "SELECT org_id, uid, name FROM person WHERE (org_id, uid) > (:org_id, :uid)"
         f" ORDER BY org_id, uid LIMIT {_PEOPLE_AT_ONCE}"
     )
-    fill = sa.text("UPDATE person SET search = :search WHERE org_id = :org_id AND uid = :uid")
+    fill = sa.text(
+        "UPDATE person SET search = given.search FROM unnest(CAST(:uids AS text[]), CAST(:searches AS text[]))"
+        " AS given (uid, search) WHERE org_id = :org_id AND person.uid = given.uid"
+    )
     behind: dict[str, Any] = {"org_id": 0, "uid": ""}
     while people := connection.execute(page, behind).all():
-        connection.execute(
-            fill,
-            [
-                {"org_id": org_id, "uid": uid, "search": search_text(uid, name)}
-                for org_id, uid, name in people
-            ],
-        )
+        for org_id in {row[0] for row in people}:
+            mine = [row for row in people if row[0] == org_id]
+            connection.execute(
+                fill,
+                {
+                    "org_id": org_id,
+                    "uids": [row[1] for row in mine],
+                    "searches": [search_text(row[1], row[2]) for row in mine],
+                },
+            )
         behind = {"org_id": people[-1][0], "uid": people[-1][1]}
 
 

@@ -1,0 +1,268 @@
+"""Overload: more calls than can be done, by clients that wait for nobody, among connections that are idle or slow.
+
+What is shed must be told so at once, what was taken must be done, /healthz must answer all the time, memory must stay
+below what was set for it, and seconds later everything is as it was.
+"""
+
+import asyncio
+import contextlib
+import multiprocessing
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from multiprocessing.synchronize import Event
+from subprocess import Popen
+
+import httpx
+
+from bench import flood, lives, load, report, servers
+from proof.asking import Asking, in_turn
+from proof.result import Measure, Row, Run
+
+KINDS = ("sqlite", "postgresql")
+MEETINGS = 1_000
+MEMBERS = 10_000  # of the meeting whose detail slow readers ask for
+TIMES_CAPACITY = 2.0
+SETTINGS = {"HUIYAO_MAX_WAITING": "500"}  # calls under way; what is more is shed
+CONNECTIONS = 3_000  # of the flood
+IDLE = 5_000
+SLOW_READERS, SLOW_WRITERS, HUGE = 20, 600, 40  # more slow writers than calls may be under way
+HUGE_BYTES = 8_000_000
+AT_ONCE = 100  # of the crowd, between two breaths
+DEADLINE_SECONDS = 60.0
+MEMORY_MB = 800
+HEALTH_SECONDS = 2.0
+BACK_SECONDS = 5.0
+
+
+class Watching:
+    """Asks for /healthz and looks at the process ten times a second, in a thread."""
+
+    def __init__(self, port: int, process: Popen[bytes]) -> None:
+        self.seconds: list[float] = []
+        self.failures: list[str] = []
+        self.memory_mb = 0.0
+        self._address = f"http://127.0.0.1:{port}/healthz"
+        self._process = process
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watching")
+
+    def __enter__(self) -> "Watching":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            while not self._over.wait(0.1):
+                self.memory_mb = max(self.memory_mb, servers.resident_mb(self._process))
+                began = time.perf_counter()
+                try:
+                    status = http.get(self._address, headers={"connection": "close"}).status_code
+                except httpx.TransportError as error:
+                    self.failures.append(f"/healthz: {type(error).__name__}")
+                    continue
+                self.seconds.append(time.perf_counter() - began)
+                if status != 200:
+                    self.failures.append(f"/healthz answered {status}")
+
+
+class Crowd:
+    """Connections that do nothing, or everything slowly, in a process of their own."""
+
+    def __init__(
+        self, port: int, *, sizes: Mapping[str, int], reading: bytes, writing: bytes, huge: bytes
+    ) -> None:
+        self._port = port
+        self._sizes = sizes
+        self._reading, self._writing, self._huge = reading, writing, huge
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        context = multiprocessing.get_context("spawn")
+        ready = context.Event()
+        process = context.Process(target=self.run, args=[ready], name="crowd")
+        process.start()
+        try:
+            if not ready.wait(DEADLINE_SECONDS):
+                raise RuntimeError("the crowd does not come together")
+            yield
+        finally:
+            process.terminate()
+            process.join()
+
+    def run(self, ready: Event) -> None:
+        flood.raise_limit()
+        asyncio.run(self._run(ready))
+
+    async def _run(self, ready: Event) -> None:
+        doing = {"idle": self._idle, "reading": self._read, "writing": self._write, "huge": self._send_huge}
+        tasks = []
+        for what, count in self._sizes.items():
+            for number in range(count):
+                tasks.append(asyncio.create_task(doing[what]()))
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0.05)
+        ready.set()
+        await asyncio.gather(*tasks)
+
+    async def _open(self, *, limit: int = 1 << 16) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self._port, limit=limit)
+
+    async def _idle(self) -> None:
+        _, writer = await self._open()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            writer.transport.abort()
+
+    async def _read(self) -> None:
+        """Asks for a long answer, twice in one go, and takes none of it; comes again after a while."""
+        while True:
+            _, writer = await self._open()
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            try:
+                writer.write(self._reading * 2)
+                await asyncio.sleep(30)
+            finally:
+                writer.transport.abort()
+
+    async def _write(self) -> None:
+        """One byte a second of a body that never ends; comes again when it is thrown out."""
+        while True:
+            _, writer = await self._open()
+            try:
+                writer.write(self._writing)
+                with contextlib.suppress(ConnectionError):
+                    while not writer.is_closing():
+                        writer.write(b" ")
+                        await writer.drain()
+                        await asyncio.sleep(1)
+            finally:
+                writer.transport.abort()
+            await asyncio.sleep(1)
+
+    async def _send_huge(self) -> None:
+        """A body as long as is allowed, all but its end, then silence; again and again."""
+        while True:
+            _, writer = await self._open()
+            try:
+                writer.write(self._huge)
+                with contextlib.suppress(ConnectionError):
+                    await writer.drain()
+                    await asyncio.sleep(30)
+            finally:
+                writer.transport.abort()
+            await asyncio.sleep(1)
+
+
+def prove(run: Run) -> Iterator[Row]:
+    flood.raise_limit()
+    for kind in KINDS:
+        databases = servers.Databases(kind, run.place(kind))
+        try:
+            yield from _overload(databases, run)
+        finally:
+            databases.close()
+
+
+def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
+    seconds = 5.0 if run.quick else 20.0
+    life = lives.Life(meetings=MEETINGS, now=time.time_ns() // 1_000_000, members=MEMBERS)
+    url = databases.create("overload")
+    app = servers.prepare(url)
+    lives.fill(url, life)
+    port = servers.free_port()
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            servers.running(servers.serve(url, port=port), port=port, url=url, settings=SETTINGS)
+        )
+        asking = Asking(url, life, servers.token(port, app))
+        creates = asking.repeatable()["create"]
+        before = _capacity(port, creates, seconds=seconds / 4)
+        yield _flooded(
+            "calls alone",
+            databases.kind,
+            port,
+            process,
+            creates,
+            before,
+            seconds=seconds,
+            among=nullcontext(),
+        )
+        crowd = Crowd(
+            port,
+            sizes={"idle": IDLE, "reading": SLOW_READERS, "writing": SLOW_WRITERS, "huge": HUGE},
+            reading=asking.of_large()["detail"][0],
+            writing=_unfinished(creates[0], length=100_000),
+            huge=_unfinished(creates[0], length=HUGE_BYTES) + b" " * (HUGE_BYTES - 1_000),
+        )
+        yield _flooded(
+            f"calls among {IDLE:,} idle connections, {SLOW_READERS} that read nothing, {SLOW_WRITERS} that write"
+            f" a byte a second and {HUGE} with {HUGE_BYTES // 1_000_000} MB",
+            *(databases.kind, port, process, creates, before),
+            seconds=seconds,
+            among=crowd.around(),
+        )
+
+
+def _flooded(
+    what: str,
+    kind: str,
+    port: int,
+    process: Popen[bytes],
+    requests: Sequence[bytes],
+    before: float,
+    *,
+    seconds: float,
+    among: AbstractContextManager[None],
+) -> Row:
+    with among, Watching(port, process) as watching:
+        arguments = {"rate": before * TIMES_CAPACITY, "seconds": seconds}
+        with flood.apart(port, requests, connections=CONNECTIONS, **arguments) as over:
+            found = over.result()
+    back = _back(port, requests, before)
+    wrong = [*sorted(set(watching.failures))]
+    wrong += [f"{found.silent} were shed without Retry-After"] if found.silent else []
+    wrong += [f"{count} were answered {said}" for said, count in found.said.items()]
+    wrong += [f"{found.lost} got no answer"] if found.lost else []
+    return Row(
+        done=f"{what} at twice the capacity on {kind}",
+        times=1,
+        counted=f"{found.due:,} calls in {found.seconds:.0f} s, {found.done:,} done, {found.shed:,} shed with 503",
+        wrong=tuple(wrong),
+        measures=(
+            Measure(what="capacity", value=before, unit="creates a second"),
+            Measure(what="done under it", value=found.rate, unit="creates a second"),
+            Measure(what="p99 of what was shed", value=found.shed_seconds.get(99, 0), unit="s"),
+            Measure(what="p99 of what was done", value=found.done_seconds.get(99, 0), unit="s"),
+            Measure(what="/healthz, longest", value=max(watching.seconds), unit="s", at_most=HEALTH_SECONDS),
+            Measure(what="memory, most", value=watching.memory_mb, unit="MB", at_most=MEMORY_MB),
+            Measure(what="back at 0.9 of the capacity after", value=back, unit="s", at_most=BACK_SECONDS),
+        ),
+    )
+
+
+def _capacity(port: int, requests: Sequence[bytes], *, seconds: float) -> float:
+    load.drive(port, in_turn(requests), seconds=seconds / 2)
+    return report.middle([load.drive(port, in_turn(requests), seconds=seconds).rate for _ in range(3)], 1)
+
+
+def _back(port: int, requests: Sequence[bytes], before: float) -> float:
+    """Seconds until half a second went as it did before; at most a minute."""
+    began = time.monotonic()
+    while time.monotonic() - began < 60:
+        if load.drive(port, in_turn(requests), seconds=0.5).rate > 0.9 * before:
+            break
+    return time.monotonic() - began - 0.5
+
+
+def _unfinished(request: bytes, *, length: int) -> bytes:
+    """The head of this request, with a longer body."""
+    head = request.partition(b"\r\n\r\n")[0]
+    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
+    return b"\r\n".join([*lines, b"Content-Length: %d" % length, b"", b"{"])
