@@ -13,9 +13,9 @@ from huiyao.dispatch.courier import Courier
 from huiyao.dispatch.dispatcher import Dispatcher
 from huiyao.dispatch.sender import Sender
 from huiyao.gateway import Gateway
-from huiyao.keys import Keys
 from huiyao.link import Link
 from huiyao.openapi.application import OpenApi
+from huiyao.pages import explorer
 from huiyao.pages.application import PATHS, Pages
 from huiyao.pages.live import Live
 from huiyao.pages.site import Site
@@ -23,6 +23,7 @@ from huiyao.rules.deliver import Sight
 from huiyao.service import installation
 from huiyao.service.access import Access
 from huiyao.service.caller import Clock, Services
+from huiyao.service.keyring import Keyring
 from huiyao.settings import Settings
 from huiyao.storage import migrate
 from huiyao.storage.contract import Storage
@@ -57,60 +58,65 @@ async def build(
     clock = clock or Clock()
     storage = await installation.open_database(settings, locked=True)
     try:
-        keys = await installation.open_keys(storage, settings)
-        dispatching = dispatcher(storage, keys, settings, clock) if dispatch else None
+        keyring = await installation.open_keys(storage, settings)
+        dispatching = dispatcher(storage, keyring, settings, clock) if dispatch else None
     except BaseException:
         await storage.close()
         raise
     services = Services(storage, clock, session_hours=settings.session_hours)
-    application = Application(services, dispatching)
+    application = Application(services, dispatching, keyring)
     if calls:
-        access = Access(storage, keys, clock, settings)
+        access = Access(storage, keyring, clock, settings)
         application.openapi = OpenApi(services, access, settings)
-        application.gateway = Gateway(services, keys)
+        application.gateway = Gateway(services, keyring)
         application.pages = Pages(
             Site(
                 services,
                 access,
                 settings,
                 application.live,
-                link_key=keys.link_key,
+                keyring=keyring,
                 sandbox_app=sandbox_app,
             )
         )
     return application
 
 
-def dispatcher(storage: Storage, keys: Keys, settings: Settings, clock: Clock | None = None) -> Dispatcher:
+def dispatcher(
+    storage: Storage, keyring: Keyring, settings: Settings, clock: Clock | None = None
+) -> Dispatcher:
     """The dispatcher with a sender for the SMS gateway and a courier for apps.
 
     Raises OperatorError where the gateway is set wrongly.
     """
-    report = gateway.receipt_url(settings.public_url, keys) if settings.public_url else None
+    clock = clock or Clock()
+    public = settings.public_url
     sender = Sender(
         storage,
-        open_sms(settings.sms_url, receipt_url=report),
+        open_sms(
+            settings.sms_url, receipt_url=gateway.receipt_url(public, keyring, clock) if public else None
+        ),
         daily_limit=settings.sms_daily_limit,
         wait_seconds=settings.sms_wait_seconds,
-        link=personal_link(settings.public_url, keys) if settings.public_url and settings.sms_link else None,
+        link=personal_link(public, keyring, clock) if public and settings.sms_link else None,
         clock=clock,
     )
     courier = Courier(
         storage,
-        Sealer(keys),
+        Sealer(keyring),
         allowed=[ip_network(one, strict=False) for one in settings.callback_private],
         clock=clock,
     )
     return Dispatcher(storage, clock, senders=[sender], courier=courier, delivery_days=settings.delivery_days)
 
 
-def personal_link(public_url: str, keys: Keys) -> Callable[[Sight], str]:
+def personal_link(public_url: str, keyring: Keyring, clock: Clock) -> Callable[[Sight], str]:
     """The address at which the person of a delivery opens their invitation."""
 
     def address(sight: Sight) -> str:
         delivery = sight.delivery
         made = Link.make(
-            keys.link_key,
+            keyring.signing(clock.now()).link_key,
             org_id=delivery.org_id,
             meeting_id=delivery.meeting_id,
             uid=delivery.uid,
@@ -124,8 +130,9 @@ def personal_link(public_url: str, keys: Keys) -> Callable[[Sight], str]:
 class Application:
     """ASGI: calls, pages, gateways' reports, health, metrics; its lifespan is the dispatcher's and the database's."""
 
-    def __init__(self, services: Services, dispatcher: Dispatcher | None) -> None:
+    def __init__(self, services: Services, dispatcher: Dispatcher | None, keyring: Keyring) -> None:
         self.services = services
+        self.keyring = keyring
         self.live = Live(services)
         self.openapi: OpenApi | None = None
         self.gateway: Gateway | None = None
@@ -138,6 +145,8 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
+        elif self.pages and scope["path"] in explorer.PATHS:
+            await self.pages(scope, receive, send)
         elif self.openapi and scope["path"].startswith(OPENAPI):
             await self.openapi(scope, receive, send)
         elif self.gateway and scope["path"].startswith(SMS):

@@ -34,6 +34,7 @@ HuiyaoError
 │   ├── KeyReused          4604
 │   └── SequenceChanged    4605
 └── OperatorError                 told to an operator in one line: a wrong setting, an old schema, a taken file
+    └── CallbackRefused           no call sets a callback, so none answers its code
 """
 
 from typing import ClassVar
@@ -45,6 +46,15 @@ class HuiyaoError(Exception):
 
 class OperatorError(HuiyaoError):
     """Something only the operator can put right; its text is one complete sentence in English."""
+
+
+class CallbackRefused(OperatorError):
+    """A callback URL is not acceptable; `reason` completes "The callback URL …"."""
+
+    code: ClassVar[int] = 4015
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The callback URL {reason} ({self.code}).")
 
 
 class ApiError(HuiyaoError):

@@ -18,7 +18,8 @@ from huiyao.keys import Keys
 from huiyao.model import DeliveryState
 from huiyao.rules.deliver import Receipt
 from huiyao.service import deliveries
-from huiyao.service.caller import Services
+from huiyao.service.caller import Clock, Services
+from huiyao.service.keyring import Keyring
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -39,29 +40,29 @@ _STATES: Final = {
 }
 
 
-def receipt_url(public_url: str, keys: Keys) -> Callable[[Outgoing], str]:
+def receipt_url(public_url: str, keyring: Keyring, clock: Clock) -> Callable[[Outgoing], str]:
     """Where the gateway reports what became of one request; it adds its own `&status=`."""
 
     def url(message: Outgoing) -> str:
         org, delivery, attempt = message.org_id, message.delivery_id, message.attempt
-        key = _receipt_key(keys, org, delivery, attempt)
+        key = _receipt_key(keyring.signing(clock.now()), org, delivery, attempt)
         return f"{public_url.rstrip('/')}{RECEIPT}?org={org}&delivery={delivery}&attempt={attempt}&key={key}"
 
     return url
 
 
-def inbound_url(public_url: str, keys: Keys) -> str:
+def inbound_url(public_url: str, keyring: Keyring) -> str:
     """The get-url for Kannel's sms-service: %p the sender, %b the text as it came, %C its charset."""
     address = f"{public_url.rstrip('/')}{INBOUND}".replace("%", "%%")
-    return f"{address}?key={_key(keys, b'inbound')}&from=%p&text=%b&charset=%C"
+    return f"{address}?key={_key(keyring.current, b'inbound')}&from=%p&text=%b&charset=%C"
 
 
 class Gateway:
     """ASGI, for everything below /sms/."""
 
-    def __init__(self, services: Services, keys: Keys) -> None:
+    def __init__(self, services: Services, keyring: Keyring) -> None:
         self._services = services
-        self._keys = keys
+        self._keyring = keyring
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         take = {RECEIPT: self._receipt, INBOUND: self._inbound}.get(scope["path"])
@@ -82,7 +83,7 @@ class Gateway:
             org, delivery, attempt = (_number(query[name]) for name in ("org", "delivery", "attempt"))
         except (KeyError, ValueError):
             return False
-        if not _same(query, _receipt_key(self._keys, org, delivery, attempt)):
+        if not await self._made(query, lambda keys: _receipt_key(keys, org, delivery, attempt)):
             return False
         state, reason = _STATES.get(query.get("status", b""), ("", ""))
         if state:
@@ -91,7 +92,7 @@ class Gateway:
 
     async def _inbound(self, query: Mapping[str, bytes]) -> bool:
         """Whether the key is right."""
-        if not _same(query, _key(self._keys, b"inbound")):
+        if not await self._made(query, lambda keys: _key(keys, b"inbound")):
             return False
         # Kannel names UTF-8 (of GSM texts too), UTF-16BE or 8-BIT; what does not decode is no answer to anything.
         charset = "utf-16-be" if query.get("charset", b"").upper() == b"UTF-16BE" else "utf-8"
@@ -102,6 +103,13 @@ class Gateway:
         )
         return True
 
+    async def _made(self, query: Mapping[str, bytes], key: Callable[[Keys], str]) -> bool:
+        """Whether we made the address, with this key or one before it."""
+        given = query.get("key", b"")
+        return await self._keyring.verify(
+            lambda keys: hmac.compare_digest(given, key(keys).encode()), now=self._services.clock.now()
+        )
+
 
 def _receipt_key(keys: Keys, org: int, delivery: int, attempt: int) -> str:
     return _key(keys, b"receipt %d %d %d" % (org, delivery, attempt))
@@ -109,10 +117,6 @@ def _receipt_key(keys: Keys, org: int, delivery: int, attempt: int) -> str:
 
 def _key(keys: Keys, purpose: bytes) -> str:
     return urlsafe_b64encode(hmac.digest(keys.report_key, purpose, sha256)[:MAC_BYTES]).decode().rstrip("=")
-
-
-def _same(query: Mapping[str, bytes], key: str) -> bool:
-    return hmac.compare_digest(query.get("key", b""), key.encode())
 
 
 def _query(raw: bytes) -> dict[str, bytes]:

@@ -4,9 +4,12 @@ Embedded, the server key is a file beside the database, made at the first start.
 sets it.
 """
 
+import glob
+import hmac
 import os
 import secrets
 import tempfile
+import time
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,6 +27,8 @@ SEALING: Final = b"huiyao app secret 1"
 REPORTING: Final = b"huiyao gateway report 1"
 LINKING: Final = b"huiyao personal link 1"
 CHECKING: Final = b"huiyao key check 1"
+STALE_SECONDS: Final = 60.0  # nobody is still at work on such a draft
+KEY_OWNER: Final = b"server key"
 
 
 class Keys:
@@ -33,6 +38,7 @@ class Keys:
         self, *, token_key: bytes, report_key: bytes, link_key: bytes, seal_key: bytes, check: str
     ) -> None:
         self.token_key = token_key  # 32 bytes, for HMAC-SHA256
+        self.token_signer = hmac.new(token_key, digestmod="sha256")  # to be copied for each token
         self.report_key = report_key  # the same, for the addresses that gateways call
         self.link_key = link_key  # the same, for personal links
         self.check = check  # tells a database's own key from another one; says nothing about the key
@@ -53,16 +59,32 @@ class Keys:
 
     def seal(self, secret: str, *, app_id: int) -> bytes:
         """The secret encrypted, good for this app only: moved to another row it does not open."""
-        nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret.encode(), _owner(app_id))
+        return self._encrypt(secret, _owner(app_id))
 
     def unseal(self, sealed: bytes, *, app_id: int) -> str:
         """Raises OperatorError where it was sealed for another app or under another key."""
         try:
-            plain = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _owner(app_id))
+            return self._decrypt(sealed, _owner(app_id))
         except (InvalidTag, ValueError) as error:
             raise OperatorError(f"The secret of app {app_id} does not open with this server key.") from error
-        return plain.decode()
+
+    def seal_key(self, server_key: str) -> bytes:
+        """Another server key, the one before or after this one, for whoever has this one."""
+        return self._encrypt(server_key, KEY_OWNER)
+
+    def unseal_key(self, sealed: bytes) -> str:
+        """Raises OperatorError where it was sealed under another key."""
+        try:
+            return self._decrypt(sealed, KEY_OWNER)
+        except (InvalidTag, ValueError) as error:
+            raise OperatorError("What the database keeps of earlier server keys does not open.") from error
+
+    def _encrypt(self, plain: str, owner: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain.encode(), owner)
+
+    def _decrypt(self, sealed: bytes, owner: bytes) -> str:
+        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner).decode()
 
 
 def _derive(server_key: str, purpose: bytes, *, length: int) -> bytes:
@@ -101,15 +123,16 @@ def find(settings: Settings) -> str | None:
         raise OperatorError(f"The server key {path} cannot be read: {error}.") from error
 
 
+def invent() -> str:
+    """A new server key."""
+    return secrets.token_urlsafe(SHORTEST_KEY)
+
+
 def make(path: Path) -> str:
     """A new server key in a new file that only its owner can read; an existing one is kept and answered."""
-    key = secrets.token_urlsafe(SHORTEST_KEY)
+    key = invent()
     try:
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{key}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        draft = _draft(path, key)
         try:
             os.link(draft, path)  # refuses to replace, and nobody sees a half-written key
         except FileExistsError:
@@ -120,6 +143,31 @@ def make(path: Path) -> str:
     except OSError as error:
         raise OperatorError(f"The server key {path} cannot be made: {error}.") from error
     return key
+
+
+def replace(path: Path, key: str) -> None:
+    """Put this key into the file, which has wholly the old one or wholly the new one, whenever we are stopped.
+
+    Raises OperatorError.
+    """
+    try:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.draft"):  # by one that was stopped
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink(missing_ok=True)
+        os.replace(_draft(path, key), path)
+        _fsync_directory(path.parent)
+    except OSError as error:
+        raise OperatorError(f"The server key {path} cannot be written: {error}.") from error
+
+
+def _draft(path: Path, key: str) -> str:
+    """A file beside it with this key, of mode 0600, that is on the disk."""
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".draft")
+    with open(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{key}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def _fsync_directory(path: Path) -> None:

@@ -115,7 +115,11 @@ class Server(Process):
         self.port = port or free_port()
         super().__init__(*arguments, "--port", str(self.port), folder=folder, **settings)
         self.address = f"http://127.0.0.1:{self.port}"
-        self.wait()
+        try:
+            self.wait()
+        except BaseException:
+            self.close()  # nobody else can: whoever started it never gets it
+            raise
 
     def wait(self) -> None:
         def alive() -> bool:

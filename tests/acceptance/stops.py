@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import httpx
 
-from huiyao import cli
+from huiyao import cli, keys
 from huiyao.channels.contract import Sent
 from huiyao.dispatch import sender
 from huiyao.model import Delivery, DeliveryState
@@ -170,6 +170,28 @@ def acknowledged(stop: Stop) -> None:
         behind(storage, "amend_deliveries", stop, when=lambda done, _: any_in(DeliveryState.SENT, done))
 
 
+def resealed(stop: Stop) -> None:
+    """The first secret is sealed with the new server key; nothing is committed."""
+    for storage in STORAGES:
+        within(storage, "rotate_key", "reseal", stop, when=bool)
+
+
+def rotated(stop: Stop) -> None:
+    """Everything sealed with the new server key is committed, and a key file has the old one."""
+    for storage in STORAGES:
+        behind(storage, "rotate_key", stop, when=lambda done, _: bool(done))
+
+
+def drafted(stop: Stop) -> None:
+    """The new key is in a file beside the key file."""
+    behind(keys, "_draft", stop, when=lambda *_: True)
+
+
+def replaced(stop: Stop) -> None:
+    """The new key is in the key file; of a stolen one, the database still has the way from it."""
+    behind(keys, "replace", stop, when=lambda *_: True)
+
+
 POINTS: Final = {
     point.__name__: point
     for point in (
@@ -184,6 +206,10 @@ POINTS: Final = {
         answered,
         noted,
         acknowledged,
+        resealed,
+        rotated,
+        drafted,
+        replaced,
     )
 }
 

@@ -1,5 +1,6 @@
 """The receiver that docs/callbacks.md shows works as it stands there."""
 
+import asyncio
 import base64
 import re
 import subprocess
@@ -10,11 +11,12 @@ import httpx
 
 from huiyao.keys import Keys
 from huiyao.model import App, Callback, CallbackStyle, Event
+from huiyao.service.keyring import Keyring
 from huiyao.wire.callbacks import Sealer
 from tests.acceptance.process import KEY, eventually, free_port
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "callbacks.md"
-KEYS = Keys.from_text(KEY)
+KEYS = Keyring(Keys.from_text(KEY))
 SECRET = f"whsec_{base64.b64encode(b's' * 32).decode()}"
 NOW = 1_893_456_000_000
 
@@ -41,7 +43,7 @@ def request(secret: str) -> tuple[bytes, dict[str, str]]:
         due_at=NOW,
         give_up_at=NOW,
     )
-    made = Sealer(KEYS)(event, app, now=NOW, older=False)
+    made = asyncio.run(Sealer(KEYS)(event, app, now=NOW, older=False))
     return made.body, dict(made.headers)
 
 

@@ -21,6 +21,7 @@ from huiyao.keys import Keys
 from huiyao.rules import commands
 from huiyao.service import callbacks, meetings
 from huiyao.service.caller import Caller
+from huiyao.service.keyring import Keyring
 from huiyao.storage import migrate
 from huiyao.storage.event_contract import EventsWanted
 from huiyao.storage.opening import open_storage
@@ -30,7 +31,7 @@ from tests.acceptance.receiving import ReceiverProcess
 from tests.storage.node import APP, HOUR, MINUTE, NOW, Node, StoppedClock, detail, until
 from tests.storage.node import ORG as NODE_ORG
 
-KEYS = Keys.from_text(KEY)
+KEYS = Keyring(Keys.from_text(KEY))
 APP_SECRET = "an-app-secret-of-the-tests"
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 BEGIN = NOW + 130 * MINUTE  # its reminder comes while the receiver is flaky
@@ -334,7 +335,17 @@ def test_an_operator_sees_replays_and_tries_callbacks(
 ) -> None:
     app_id = str(embedded.app_id)
     assert "has no callback" in embedded.run("callback", "test", app_id).stderr
-    assert "not public" in embedded.run("app", "set", app_id, "--callback", receiver.url).stderr
+    for url, reason in (
+        (receiver.url, "leads to an address that is not public"),
+        ("ftp://hooks.example.com/", "is no plain http:// or https:// address"),
+    ):
+        for command in (("app", "set", app_id), ("app", "add", "--name", "x", "--org", str(ORG))):
+            refused = embedded.run(*command, "--callback", url)
+            assert refused.returncode == 1
+            assert refused.stderr.startswith(f"huiyao: The callback URL {reason}")
+            assert refused.stderr.endswith("(4015).\n")
+    assert json.loads(embedded.succeed("app", "list", "--json"))[0]["callback_url"] == ""
+    assert len(json.loads(embedded.succeed("app", "list", "--json"))) == 1
     told(embedded, receiver, style="standard")
     assert "200" in embedded.run("callback", "test", app_id, **ALLOWED).stdout
     (tried,) = receiver.received()

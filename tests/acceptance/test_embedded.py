@@ -129,7 +129,7 @@ def test_another_server_key_is_refused(embedded: Installation) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "huiyao: This database belongs to another server key;"
-        " tokens and app secrets need the one it was made with.\n"
+        " tokens and app secrets need the one it was made with or rotated to.\n"
     )
 
 

@@ -16,7 +16,8 @@ URL = "https://hooks.example.com/"
 @pytest.fixture
 async def told(house: House) -> House:
     """A house whose app has a callback, with a meeting and an answer."""
-    await house.storage.put_callback(APP_ID, URL, Callback(style="standard", secret=b"sealed"))
+    check = house.application.keyring.current.check
+    await house.storage.put_callback(APP_ID, URL, Callback(style="standard", secret=b"sealed"), check=check)
     meeting_id = await house.create("u2", "u3")
     await house.tell()
     await house.respond(meeting_id, "u2", 2)

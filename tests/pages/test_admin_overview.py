@@ -2,10 +2,13 @@
 
 import functools
 
+import pytest
+
 import huiyao
+from huiyao.model import Callback
 from huiyao.rules import deliver
 from huiyao.storage.contract import Position, Wanted
-from tests.pages.house import HERE, MINUTE, House, words
+from tests.pages.house import APP_ID, HERE, MINUTE, House, words
 
 
 async def test_what_is_wrong_stands_first_with_what_to_do(house: House) -> None:
@@ -14,6 +17,36 @@ async def test_what_is_wrong_stands_first_with_what_to_do(house: House) -> None:
     assert "none has ever run" in page
     assert "Start `huiyao dispatch`" in page
     assert page.index("Dispatcher") < page.index("Disk")
+
+
+async def test_a_chinese_operator_reads_what_was_found_in_chinese(house: House) -> None:
+    page = words(await (await house.operator(language="zh-CN")).see("/admin/"))
+    assert "从未运行过；请启动 `huiyao serve`" in page
+    assert "属于此数据库" in page
+    for english in ("none has ever run", "belongs to this database", "in order", "plausible", "the newest"):
+        assert english not in page, english
+
+
+async def test_events_that_nobody_takes_need_somebody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huiyao.pages.admin.overview.REMEMBER_SECONDS", 0)
+    await house.storage.beat("here", now=house.clock.now())
+    callback = Callback(style="standard", secret=b"sealed")
+    check = house.application.keyring.current.check
+
+    async def seen() -> str:
+        return words(await (await house.operator()).see("/admin/"))
+
+    await house.storage.put_callback(APP_ID, "https://hooks.example.com/", callback, check=check)
+    assert "apps that are told of events: 1; nothing waits" in await seen()
+    await house.create("u2")
+    await house.tell()
+    for minutes, well in ((14, "In order"), (6, "Wrong")):
+        house.clock.moment += minutes * MINUTE
+        await house.storage.beat("here", now=house.clock.now())
+        page = await seen()
+        assert f"{well} Callbacks waiting for app {APP_ID}: 1, the oldest for" in page
+    await house.storage.close_callback(APP_ID, "https://hooks.example.com/", now=house.clock.now())
+    assert f"the receiver of app {APP_ID} wants nothing any more (410)" in await seen()
 
 
 async def test_where_all_is_well_it_says_so_with_version_database_and_live_pages(house: House) -> None:

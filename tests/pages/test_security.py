@@ -262,7 +262,7 @@ async def test_a_form_that_is_too_large_or_none_is_refused(house: House) -> None
 
 class TestLinks:
     async def address(self, house: House, meeting: int, uid: str, *, org: Org = HERE) -> str:
-        key = house.application.pages.site.link_key  # type: ignore[union-attr]
+        key = house.application.keyring.current.link_key
         link_id = await link_id_of(house, meeting, uid, org)
         made = link.Link.make(key, org_id=org.id, meeting_id=meeting, uid=uid, link_id=link_id)
         return f"/i/{made.text()}"
@@ -325,7 +325,7 @@ class TestLinks:
     async def test_it_cannot_be_turned_into_another(self, house: House) -> None:
         meeting, other = await house.create("u2", "u3"), await house.create("u2")
         foreign = await house.create("u2", org=THERE)
-        key = house.application.pages.site.link_key  # type: ignore[union-attr]
+        key = house.application.keyring.current.link_key
         good = link.read((await self.address(house, meeting, "u2")).removeprefix("/i/"))
         assert good is not None
         another = await link_id_of(house, meeting, "u3", HERE)

@@ -23,7 +23,7 @@ LEASE = 60_000
 @pytest.fixture
 async def told(node: Node) -> Node:
     """A node whose app has a callback."""
-    await node.storage.put_callback(APP.id, URL, CALLBACK)
+    await node.storage.put_callback(APP.id, URL, CALLBACK, check="")
     return node
 
 
@@ -96,9 +96,9 @@ async def test_nothing_is_told_without_a_callback_or_a_grant_or_to_the_disabled_
         return len(await events(node))
 
     assert await life() == 0
-    await storage.put_callback(APP.id, URL, msgspec.structs.replace(CALLBACK, gone_at=NOW))
+    await storage.put_callback(APP.id, URL, msgspec.structs.replace(CALLBACK, gone_at=NOW), check="")
     assert await life() == 0
-    await storage.put_callback(APP.id, URL, CALLBACK)
+    await storage.put_callback(APP.id, URL, CALLBACK, check="")
     await storage.put_app(msgspec.structs.replace(APP, callback_url=URL, disabled=True))
     assert await life() == 0
     await storage.put_app(msgspec.structs.replace(APP, callback_url=URL, orgs=(), default_org=None))
@@ -299,7 +299,7 @@ async def test_a_receiver_that_is_gone_is_remembered_by_its_url(told: Node) -> N
     assert app.callback == msgspec.structs.replace(CALLBACK, gone_at=NOW)
     await told.storage.put_app(app)  # what is put of an app leaves its callback alone
     assert await told.storage.app(APP.id) == app
-    await told.storage.put_callback(APP.id, "", None)
+    await told.storage.put_callback(APP.id, "", None, check="")
     app = await told.storage.app(APP.id)
     assert app
     assert (app.callback, app.callback_url) == (None, "")

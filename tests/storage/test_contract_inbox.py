@@ -143,7 +143,7 @@ async def test_organisations_are_kept_and_replaced(node: Node) -> None:
     assert await node.storage.org(3) is None
 
 
-async def test_an_app_is_replaced_with_its_grants_but_keeps_its_generation(node: Node) -> None:
+async def test_an_app_is_replaced_with_its_grants_but_keeps_its_generation_and_secret(node: Node) -> None:
     await node.storage.put_org(Org(id=2, name="other"))
     await node.storage.issue_generation(APP.id, now=NOW, expires_at=NOW + 10)
     app = App(
@@ -156,7 +156,7 @@ async def test_an_app_is_replaced_with_its_grants_but_keeps_its_generation(node:
         grants=frozenset({"x", "y"}),
     )
     await node.storage.put_app(app)
-    assert await node.storage.app(APP.id) == msgspec.structs.replace(app, generation=1)
+    assert await node.storage.app(APP.id) == msgspec.structs.replace(app, generation=1, secret=APP.secret)
     assert [one.id for one in await node.storage.apps()] == [APP.id]
     assert await node.storage.app(404) is None
 

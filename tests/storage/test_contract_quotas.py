@@ -45,7 +45,7 @@ async def test_what_an_app_may_do_is_kept_and_replaced(node: Node) -> None:
     app = App(
         id=APP.id,
         name="limited",
-        secret=b"s",
+        secret=APP.secret,
         ip_list=("203.0.113.0/24", "2001:db8::/32"),
         api_list=frozenset({"create", "detail"}),
         rate=50,

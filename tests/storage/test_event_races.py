@@ -31,7 +31,7 @@ async def send(node: Node, seen: list[Event], stopped: asyncio.Event) -> None:
 
 async def test_writers_and_senders_side_by_side_lose_no_turn_and_send_in_order(postgres_url: str) -> None:
     async with open_nodes(postgres_url, 3) as nodes:
-        await nodes[0].storage.put_callback(APP.id, "https://hooks.example.com/", CALLBACK)
+        await nodes[0].storage.put_callback(APP.id, "https://hooks.example.com/", CALLBACK, check="")
         uids = [f"u{number}" for number in range(30)]
         meetings = [await nodes[0].create(*uids) for _ in range(3)]
         await nodes[0].expand_all()
@@ -63,7 +63,7 @@ async def test_writers_and_senders_side_by_side_lose_no_turn_and_send_in_order(p
 
 async def test_an_event_written_while_the_turn_is_being_ended_gets_one_of_its_own(postgres_url: str) -> None:
     async with open_nodes(postgres_url) as (node,):
-        await node.storage.put_callback(APP.id, "https://hooks.example.com/", CALLBACK)
+        await node.storage.put_callback(APP.id, "https://hooks.example.com/", CALLBACK, check="")
         meeting_id = await node.create("ann")
         await node.expand_all()
         (first,) = await node.storage.begin_events([(APP.id, 1)], now=NOW, lease_ms=60_000)

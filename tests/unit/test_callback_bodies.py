@@ -14,9 +14,10 @@ from huiyao.client import callbacks as client
 from huiyao.client.errors import BadCallback
 from huiyao.keys import Keys
 from huiyao.model import App, Callback, CallbackStyle, Event
+from huiyao.service.keyring import Keyring
 from huiyao.wire.callbacks import Sealer, content, platform_body, standard_headers
 
-KEYS = Keys.from_text("k" * 32)
+KEYS = Keyring(Keys.from_text("k" * 32))
 SECRET = "0123456789abcdef-and-more"
 WHSEC = f"whsec_{base64.b64encode(b'a' * 32).decode()}"
 OLD_WHSEC = f"whsec_{base64.b64encode(b'b' * 32).decode()}"
@@ -93,31 +94,31 @@ def test_an_event_names_ids_and_states_and_nothing_that_does_not_belong_to_its_t
     assert (found["eventId"], found["eventType"], found["time"]) == (4711, facts["type"], NOW)
 
 
-def test_the_client_opens_what_the_platforms_style_seals() -> None:
-    request = Sealer(KEYS)(event(), app(CallbackStyle.PLATFORM, "token"), now=NOW, older=False)
+async def test_the_client_opens_what_the_platforms_style_seals() -> None:
+    request = await Sealer(KEYS)(event(), app(CallbackStyle.PLATFORM, "token"), now=NOW, older=False)
     found = client.verify(request.body, token="token", app_secret=SECRET)
     assert (found.id, found.kind, found.uid, found.msg_status) == (4711, client.ACCEPTED, "u1", 2)
     with pytest.raises(BadCallback):
         client.verify(request.body, token="another", app_secret=SECRET)
 
 
-def test_the_token_before_a_rotation_signs_where_it_is_asked_for_and_still_good() -> None:
+async def test_the_token_before_a_rotation_signs_where_it_is_asked_for_and_still_good() -> None:
     rotated = app(CallbackStyle.PLATFORM, "new", old="old", old_until=NOW + 1)
     for older, token in ((False, "new"), (True, "old")):
-        request = Sealer(KEYS)(event(), rotated, now=NOW, older=older)
+        request = await Sealer(KEYS)(event(), rotated, now=NOW, older=older)
         client.verify(request.body, token=token, app_secret=SECRET)
-    request = Sealer(KEYS)(event(), rotated, now=NOW + 1, older=True)
+    request = await Sealer(KEYS)(event(), rotated, now=NOW + 1, older=True)
     client.verify(request.body, token="new", app_secret=SECRET)
 
 
-def test_both_secrets_sign_a_standard_webhook_until_the_older_one_is_over() -> None:
+async def test_both_secrets_sign_a_standard_webhook_until_the_older_one_is_over() -> None:
     rotated = app(CallbackStyle.STANDARD, WHSEC, old=OLD_WHSEC, old_until=int(time.time() * 1000) + 60_000)
     now = time.time_ns() // 1_000_000
-    request = Sealer(KEYS)(event(), rotated, now=now, older=False)
+    request = await Sealer(KEYS)(event(), rotated, now=now, older=False)
     for secret in (WHSEC, OLD_WHSEC):
         found = client.verify_standard(request.headers, request.body, secret=secret)
         assert str(found.id) == request.headers["webhook-id"]
-    later = Sealer(KEYS)(event(), rotated, now=now + 120_000, older=False)
+    later = await Sealer(KEYS)(event(), rotated, now=now + 120_000, older=False)
     assert " " not in later.headers["webhook-signature"]
 
 
@@ -131,10 +132,10 @@ def test_a_standard_webhook_is_signed_as_its_specification_says() -> None:
     }
 
 
-def test_the_largest_event_is_far_below_20_kb() -> None:
+async def test_the_largest_event_is_far_below_20_kb() -> None:
     largest = event(uid="\U0001f4c5" * 64, reason="x" * 200, type=108, org_id=2**63 - 1, msg_status=None)
     for style, secret in ((CallbackStyle.PLATFORM, "token"), (CallbackStyle.STANDARD, WHSEC)):
-        body = Sealer(KEYS)(largest, app(style, secret), now=NOW, older=False).body
+        body = (await Sealer(KEYS)(largest, app(style, secret), now=NOW, older=False)).body
         assert len(body) < 10_000
 
 
@@ -146,7 +147,7 @@ def test_every_byte_a_cipher_can_give_survives_the_json_string() -> None:
         assert client.decrypt(body, token="t", app_secret=SECRET) == plain
 
 
-def test_a_secret_sealed_for_another_app_signs_nothing() -> None:
+async def test_a_secret_sealed_for_another_app_signs_nothing() -> None:
     stolen = msgspec.structs.replace(app(CallbackStyle.PLATFORM, "token"), id=8)
     with pytest.raises(Exception, match="does not open"):
-        Sealer(KEYS)(event(), stolen, now=NOW, older=False)
+        await Sealer(KEYS)(event(), stolen, now=NOW, older=False)

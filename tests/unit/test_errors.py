@@ -17,14 +17,15 @@ def every(root: type[errors.ApiError]) -> list[type[errors.ApiError]]:
 ALL = every(errors.ApiError)
 
 
-def documented() -> set[tuple[int, int]]:
+def documented(page: str) -> set[tuple[int, int]]:
     """(code, HTTP status) of each row of the table in the documentation."""
-    rows = re.findall(r"^\| (-?\d+) \| (\d+) \|", (ROOT / "docs/return-codes.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (-?\d+) \| (\d+) \|", (ROOT / "docs" / page).read_text(), re.MULTILINE)
     return {(int(code), int(http)) for code, http in rows}
 
 
-def test_the_documentation_lists_exactly_the_codes_that_exist() -> None:
-    assert documented() == {(one.code, one.http_status) for one in ALL} | {(0, 200)}
+@pytest.mark.parametrize("page", ["return-codes.md", "return-codes.zh.md"])
+def test_the_documentation_lists_exactly_the_codes_that_exist(page: str) -> None:
+    assert documented(page) == {(one.code, one.http_status) for one in ALL} | {(0, 200)}
 
 
 @pytest.mark.parametrize("error", ALL, ids=lambda one: one.__name__)

@@ -1,5 +1,6 @@
 """Keys derived from the server key, sealed secrets, and the key file of an embedded database."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,6 +60,20 @@ def test_the_key_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert made == {path.read_text().strip()}
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_key_file_is_replaced_and_old_drafts_go(tmp_path: Path) -> None:
+    path = tmp_path / "huiyao.db.key"
+    keys.make(path)
+    kept = [tmp_path / name for name in ("huiyao.db.key.bak", ".huiyao.db.key.young.draft")]
+    stale = tmp_path / ".huiyao.db.key.abc.draft"
+    for file in (*kept, stale):
+        file.write_text("x")
+    os.utime(stale, (0, 0))
+    keys.replace(path, SERVER_KEY)
+    assert path.read_text() == f"{SERVER_KEY}\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(tmp_path.iterdir()) == sorted([path, *kept])
 
 
 def test_the_key_that_is_set_wins_over_the_file(tmp_path: Path) -> None:

@@ -145,6 +145,40 @@ async def test_a_quota_that_is_raised_counts_at_once_and_one_that_is_lowered_too
     assert await process.count(6, 9) == 0
 
 
+async def test_what_is_held_of_a_quota_that_is_raised_is_not_lost(clock: HandClock) -> None:
+    ledger = Ledger()
+    process = Process(ledger, clock)
+    assert await process.count(1000, 1) == 1, "of a block of ten"
+    assert await process.count(2000, 2500) == 1999
+    ledger.gate.clear()
+    late = asyncio.create_task(process.spend(7, 3000))  # and a lease of the smaller one that comes back late
+    await asyncio.sleep(0)
+    raised = asyncio.create_task(process.spend(7, 4000))
+    await asyncio.sleep(0)
+    ledger.gate.set()
+    assert [(await one)[0] for one in (late, raised)] == [True, True]
+    assert await process.count(4000, 2500) == 1998
+
+
+async def test_a_lease_under_way_counts_to_the_block(clock: HandClock) -> None:
+    """Whoever kills a process then loses what it held and what it was about to get: never more than a block."""
+    ledger = Ledger()
+    process = Process(ledger, clock)
+    await process.spend(7, 10_000)
+    held = process._held[7]
+    for spent in range(500):
+        if spent % 30 < 20 and held.left > 1:  # now and then the database is slow
+            ledger.gate.clear()
+        else:
+            ledger.gate.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await process.spend(7, 10_000)
+        await asyncio.sleep(0)
+        assert held.left + (ledger.wants[-1] if held.lease else 0) <= block_of(10_000)
+    assert len(ledger.wants) > 5
+
+
 async def test_a_database_that_is_away_fails_calls_only_once_the_block_is_spent(clock: HandClock) -> None:
     ledger = Ledger()
     process = Process(ledger, clock)

@@ -60,6 +60,13 @@ class _Status(msgspec.Struct):
     status: int
 
 
+def trust() -> ssl.SSLContext:
+    """Whose certificates count: Mozilla's authorities, and the system's or those of SSL_CERT_FILE and SSL_CERT_DIR."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
+
+
 class Receiver:
     """Where one app's events go; its connections are its own, `context`, which is costly to make, is shared."""
 

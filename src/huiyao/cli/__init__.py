@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from huiyao import __version__
-from huiyao.cli import admin, apps, callbacks, database, deliveries, organisations, persons
+from huiyao.cli import admin, apps, callbacks, database, deliveries, keys, organisations, persons
 from huiyao.cli.diagnosis import doctor
 from huiyao.cli.history import history
 from huiyao.cli.serving import demo, dispatch, serve
@@ -29,6 +29,7 @@ app.add_typer(persons.group, name="person")
 app.add_typer(deliveries.group, name="delivery")
 app.add_typer(deliveries.sms, name="sms")
 app.add_typer(callbacks.group, name="callback")
+app.add_typer(keys.group, name="key")
 app.add_typer(admin.group, name="admin")
 app.command()(history)
 app.command()(doctor)

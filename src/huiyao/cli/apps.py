@@ -11,8 +11,8 @@ from huiyao.model import App, Grant
 if TYPE_CHECKING:
     from rich import console, table
 
-    from huiyao.keys import Keys
     from huiyao.service import operate
+    from huiyao.service.keyring import Keyring
     from huiyao.storage.contract import Storage
 else:
     operate = lazily("huiyao.service.operate")
@@ -54,10 +54,12 @@ def add(
     found = options.settings(database_url=database)
     how = callbacks.Wanted(url=callback, style=callback_style)
 
-    async def work(storage: "Storage", keys: "Keys") -> tuple[App, str, str | None]:
+    async def work(storage: "Storage", keyring: "Keyring") -> tuple[App, str, str | None]:
         await callbacks.check(how, found)
-        app, fresh = await operate.add_app(storage, keys, name=name, orgs=orgs, app_id=app_id, secret=secret)
-        return app, fresh, await callbacks.set_up(storage, keys, app.id, how, found)
+        app, fresh = await operate.add_app(
+            storage, keyring, name=name, orgs=orgs, app_id=app_id, secret=secret
+        )
+        return app, fresh, await callbacks.set_up(storage, keyring, app.id, how, found)
 
     app, secret, signing = options.with_keys(found, work)
     _print_secret(app.id, secret, json=json, callback=signing)
@@ -190,7 +192,9 @@ def rotate(
     secret = options.read_secret(secret_file)
     fresh = options.with_keys(
         options.settings(database_url=database),
-        lambda storage, keys: operate.rotate_secret(storage, keys, app_id, secret=secret, revoke=revoke),
+        lambda storage, keyring: operate.rotate_secret(
+            storage, keyring, app_id, secret=secret, revoke=revoke
+        ),
     )
     _print_secret(app_id, fresh, json=json)
 

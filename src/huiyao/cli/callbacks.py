@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from huiyao.channels.target import Network
     from huiyao.dispatch import trial
-    from huiyao.keys import Keys
     from huiyao.rules import callbacks as rules
     from huiyao.service import callbacks, installation
+    from huiyao.service.keyring import Keyring
     from huiyao.storage import event_contract
     from huiyao.storage.contract import Storage
     from huiyao.wire import callbacks as wire
@@ -62,14 +62,14 @@ async def check(wanted: Wanted, found: Settings) -> None:
 
 
 async def set_up(
-    storage: "Storage", keys: "Keys", app_id: int, wanted: Wanted, found: Settings
+    storage: "Storage", keyring: "Keyring", app_id: int, wanted: Wanted, found: Settings
 ) -> str | None:
     """The secret, where there is a new one."""
     if wanted.nothing:
         return None
     secret: str | None = await callbacks.set_callback(
         storage,
-        keys,
+        keyring,
         app_id,
         url=wanted.url,
         style=wanted.style,
@@ -179,8 +179,8 @@ def try_it(app_id: options.AppId, *, json: options.Json = False, database: optio
     found = options.settings(database_url=database)
     answer = options.with_keys(
         found,
-        lambda storage, keys: trial.send(
-            storage, wire.Sealer(keys), app_id, allowed=_allowed(found), now=_now()
+        lambda storage, keyring: trial.send(
+            storage, wire.Sealer(keyring), app_id, allowed=_allowed(found), now=_now()
         ),
     )
     if json:

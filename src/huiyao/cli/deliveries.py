@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich import console, table
 
     from huiyao import gateway
-    from huiyao.keys import Keys
     from huiyao.service import operate
+    from huiyao.service.keyring import Keyring
     from huiyao.storage import contract
     from huiyao.storage.contract import Storage
 else:
@@ -141,8 +141,8 @@ def inbound_url(*, database: options.Database = None) -> None:
     if not found.public_url:
         raise OperatorError("HUIYAO_PUBLIC_URL is not set: nobody knows where Kannel could reach Huiyao.")
 
-    async def url(_: "Storage", keys: "Keys") -> str:
-        address: str = gateway.inbound_url(found.public_url, keys)
+    async def url(_: "Storage", keyring: "Keyring") -> str:
+        address: str = gateway.inbound_url(found.public_url, keyring)
         return address
 
     print(options.with_keys(found, url))

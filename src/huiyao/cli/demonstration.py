@@ -41,6 +41,7 @@ GUIDE: Final = """\
 Huiyao's sandbox is at {address}
   workbench  {address}/workbench/ (choose who you are)
   operators  {address}/admin/ (sign in with: huiyao admin link --database sqlite:///{file} --port {port})
+  explorer   {address}/openapi/docs (every call, to be tried out)
   database   {file}
   appId      {app_id}
   appSecret  {app_secret}
@@ -57,7 +58,7 @@ curl -s "{address}/openapi/workbench/meetinginvite/respond?accessToken=$TOKEN" -
 
 curl -s "{address}/openapi/workbench/meetinginvite/inbox?accessToken=$TOKEN" -d '{{"requesterUid":"u1003"}}'; echo
 
-The first reminders reach these inboxes in one and two minutes. Every call: {address}/openapi/openapi.json
+The first reminders reach these inboxes in one and two minutes. Every call: {address}/openapi/docs
 Texts are sent nowhere and shown here: {address}{outbox}
 Ctrl+C stops it; started again, it goes on with the same database.
 """  # noqa: E501 - lines to be pasted are not broken
@@ -117,13 +118,13 @@ async def _furnish(services: Services, found: settings.Settings) -> str:
 
 
 async def _secret(storage: Storage, found: settings.Settings) -> str:
-    keys = await installation.open_keys(storage, found)
+    keyring = await installation.open_keys(storage, found)
     known = await storage.app(APP_ID)
     if known is not None:
-        return keys.unseal(known.secret, app_id=APP_ID)
+        return keyring.unseal(known.secret, app_id=APP_ID)
     _, secret = await operate.add_app(
         storage,
-        keys,
+        keyring,
         name="demo",
         orgs=(ORG.id,),
         app_id=APP_ID,

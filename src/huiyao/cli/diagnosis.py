@@ -18,7 +18,9 @@ def doctor(*, json: options.Json = False, database: options.Database = None) -> 
     found = options.settings(database_url=database)
     findings = options.to_the_end(found, health.examine(found))
     if json:
-        options.print_json(findings)
+        options.print_json(
+            [{"subject": one.subject, "ok": one.ok, "finding": one.finding} for one in findings]
+        )
     else:
         for one in findings:
             print(f"{'ok  ' if one.ok else 'BAD '} {one.subject}: {one.finding}")

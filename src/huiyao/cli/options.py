@@ -17,8 +17,8 @@ from huiyao.settings import Settings, load
 
 if TYPE_CHECKING:
     from huiyao import telemetry
-    from huiyao.keys import Keys
     from huiyao.service import installation
+    from huiyao.service.keyring import Keyring
     from huiyao.storage.contract import Storage
 else:
     telemetry = lazily("huiyao.telemetry")
@@ -69,7 +69,7 @@ def with_storage(found: Settings, work: "Callable[[Storage], Awaitable[T]]") -> 
     return to_the_end(found, run())
 
 
-def with_keys(found: Settings, work: "Callable[[Storage, Keys], Awaitable[T]]") -> T:
+def with_keys(found: Settings, work: "Callable[[Storage, Keyring], Awaitable[T]]") -> T:
     """What `work` answers on the opened database and its keys."""
 
     async def run(storage: "Storage") -> T:

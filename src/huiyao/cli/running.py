@@ -1,11 +1,13 @@
 """Runs the server and the dispatcher until they are told to stop."""
 
 import asyncio
+import contextlib
 import os
 import resource
+import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import uvloop
 
@@ -13,6 +15,7 @@ from huiyao import app, telemetry
 from huiyao.errors import HuiyaoError, OperatorError
 from huiyao.server import process, workers
 from huiyao.service import installation
+from huiyao.service.keyring import KeyLost, Keyring
 from huiyao.settings import Settings
 
 Ready = Callable[[app.Application], Awaitable[None]]
@@ -45,7 +48,7 @@ def work(listener: socket.socket, settings: Settings, dispatch: bool) -> None:
         uvloop.run(_serve(listener, settings, dispatch=dispatch))
     except HuiyaoError as error:
         print(f"huiyao: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(workers.HOPELESS if isinstance(error, KeyLost) else 1)
 
 
 def dispatch(settings: Settings, *, watched: bool) -> None:
@@ -72,24 +75,27 @@ async def _serve(
         await ready(application)
     elif settings.workers == 1:
         _say(settings)
-    await process.run(
-        application,
-        listener,
-        silence_seconds=settings.body_silence_seconds,
-        shared=settings.workers > 1,
-        ending=application.end_streams,
-    )
+    async with _following(application.keyring, _stop):
+        await process.run(
+            application,
+            listener,
+            silence_seconds=settings.body_silence_seconds,
+            shared=settings.workers > 1,
+            ending=application.end_streams,
+        )
 
 
 async def _dispatch(settings: Settings) -> None:
     storage = await installation.open_database(settings, locked=True)
     try:
-        dispatcher = app.dispatcher(storage, await installation.open_keys(storage, settings), settings)
+        keyring = await installation.open_keys(storage, settings)
+        dispatcher = app.dispatcher(storage, keyring, settings)
         loop = asyncio.get_running_loop()
         for one in process.SIGNALS:
             loop.add_signal_handler(one, dispatcher.stop)
         telemetry.logger().info("dispatching", pid=os.getpid())
-        await dispatcher.run()
+        async with _following(keyring, dispatcher.stop):
+            await dispatcher.run()
     finally:
         await storage.close()
 
@@ -97,7 +103,26 @@ async def _dispatch(settings: Settings) -> None:
 async def _watch(listener: socket.socket, settings: Settings) -> None:
     application = await app.build(settings, calls=False)
     telemetry.logger().info("dispatching", host=settings.host, port=settings.port, pid=os.getpid())
-    await process.run(application, listener, silence_seconds=settings.body_silence_seconds)
+    async with _following(application.keyring, _stop):
+        await process.run(application, listener, silence_seconds=settings.body_silence_seconds)
+
+
+@contextlib.asynccontextmanager
+async def _following(keyring: Keyring, stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Notice that the server key is another one. Raises KeyLost at the end, where ours leads nowhere any more."""
+    if keyring.superseded:
+        telemetry.logger().warning("server key superseded", pid=os.getpid())
+    following = asyncio.create_task(keyring.follow(stop))
+    try:
+        yield
+    finally:
+        following.cancel()
+    if keyring.lost:
+        raise KeyLost
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _check(settings: Settings) -> None:

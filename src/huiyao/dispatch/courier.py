@@ -10,8 +10,6 @@ import ssl
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-import httpx
-
 from huiyao import telemetry
 from huiyao.channels.callback import (
     REQUEST_SECONDS,
@@ -21,6 +19,7 @@ from huiyao.channels.callback import (
     Receiver,
     Request,
     Taken,
+    trust,
 )
 from huiyao.channels.target import Network, Resolve, Resolver
 from huiyao.dispatch.loop import POLL_SECONDS, Loop
@@ -48,7 +47,7 @@ LEAST_PAUSE_SECONDS: Final = 0.02
 class Seal(Protocol):
     """Makes the request of an event; see wire.callbacks."""
 
-    def __call__(self, event: Event, app: App, *, now: int, older: bool) -> Request: ...
+    async def __call__(self, event: Event, app: App, *, now: int, older: bool) -> Request: ...
 
 
 class Lane:
@@ -212,9 +211,9 @@ class Courier(Loop):
 
     async def _post(self, event: Event, app: App, lane: Lane, *, now: int) -> Answer:
         assert app.callback
-        request = self._seal(event, app, now=now, older=lane.older)
+        request = await self._seal(event, app, now=now, older=lane.older)
         if self._context is None:
-            self._context = httpx.create_ssl_context(trust_env=False)
+            self._context = trust()
         receiver = await lane.receiver_at(
             app.callback_url,
             allowed=self._allowed,

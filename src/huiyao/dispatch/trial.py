@@ -4,10 +4,9 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-import httpx
 import msgspec
 
-from huiyao.channels.callback import Receiver, Taken
+from huiyao.channels.callback import Receiver, Taken, trust
 from huiyao.channels.target import Network, Resolver
 from huiyao.dispatch.courier import Seal
 from huiyao.errors import OperatorError
@@ -30,13 +29,13 @@ async def send(storage: Storage, seal: Seal, app_id: int, *, allowed: Iterable[N
         raise OperatorError(f"There is no app {app_id}; `huiyao app list` shows them.")
     if app.callback is None or not app.callback_url:
         raise OperatorError(f"App {app_id} has no callback; `huiyao app set {app_id} --callback URL`.")
-    request = seal(trial_event(app, now=now), app, now=now, older=False)
+    request = await seal(trial_event(app, now=now), app, now=now, older=False)
     resolver = Resolver()
     receiver = Receiver(
         app.callback_url,
         allowed=allowed,
         resolve=resolver,
-        context=httpx.create_ssl_context(trust_env=False),
+        context=trust(),
     )
     began = time.monotonic_ns()
     try:

@@ -76,7 +76,10 @@ class Links:
         except (errors.NoSuchMeeting, errors.UnknownPerson):
             return None
         now = self._services.clock.now()
-        if not found.belongs_to(caller.uid, key=self._site.link_key) or meeting.end_at < now:
+        ours = await self._site.keyring.verify(
+            lambda keys: found.belongs_to(caller.uid, key=keys.link_key), now=now
+        )
+        if not ours or meeting.end_at < now:
             return None
         session = Session(
             org_id=caller.org.id, hash=b"", uid=caller.uid, app_id=None, created_at=now, expires_at=now

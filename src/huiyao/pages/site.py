@@ -19,6 +19,7 @@ from huiyao.pages.visitor import Visitor
 from huiyao.service import workbench
 from huiyao.service.access import Access
 from huiyao.service.caller import Services
+from huiyao.service.keyring import Keyring
 from huiyao.settings import Settings
 from huiyao.wire import cursor
 
@@ -52,14 +53,14 @@ class Site:
         settings: Settings,
         live: Live,
         *,
-        link_key: bytes,
+        keyring: Keyring,
         sandbox_app: int | None = None,
     ) -> None:
         self.services = services
         self.access = access
         self.settings = settings
         self.live = live
-        self.link_key = link_key
+        self.keyring = keyring
         self.sandbox_app = sandbox_app
         self.static = StaticFiles()
         self._proxies = TrustedProxies(settings.trusted_proxies)

@@ -16,18 +16,21 @@ from typing import Any, Final
 from prometheus_client.multiprocess import mark_process_dead
 
 from huiyao import telemetry
+from huiyao.errors import OperatorError
 from huiyao.server.process import HANDSHAKE_SECONDS, SIGNALS, turn_away
 
 LOOK_SECONDS: Final = 0.2
 STOP_SECONDS: Final = 30.0  # longer than a worker's own way out
 SETTLED_SECONDS: Final = 10.0  # a worker that lived this long did not fail at its start
 LONGEST_PAUSE_SECONDS: Final = 10.0
+HOPELESS: Final = 78  # exit code (EX_CONFIG of sysexits.h) of a worker that no other could do better than
 
 
 def supervise(work: Callable[..., None], *arguments: Any, count: int, listener: socket.socket) -> None:
     """Run `work(listener, *arguments)` in `count` processes until SIGTERM or SIGINT, then stop them all.
 
-    `work` is a function of a module, since it runs in a fresh interpreter; it ends on SIGTERM.
+    `work` is a function of a module, since it runs in a fresh interpreter; it ends on SIGTERM. Raises OperatorError
+    where one ends with the exit code HOPELESS.
     """
     with tempfile.TemporaryDirectory(prefix="huiyao-metrics-") as metrics:
         # Set before the workers import the metrics: they share them through files there.
@@ -54,6 +57,7 @@ class _Supervisor:
         self._arguments = arguments
         self._count = count
         self._stopping = False
+        self._hopeless = False
         self._workers: dict[SpawnProcess, float] = {}  # when each was started, monotonic
         self._failures = 0
         self._start_at = 0.0
@@ -70,6 +74,8 @@ class _Supervisor:
         time.sleep(HANDSHAKE_SECONDS)
         listener.close()  # or the kernel would go on accepting when the last worker has closed it
         self._stop_all()
+        if self._hopeless:
+            raise OperatorError("No worker can go on; each has said why.")
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -89,6 +95,9 @@ class _Supervisor:
             del self._workers[worker]
             mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
             if self._stopping:
+                continue
+            if worker.exitcode == HOPELESS:
+                self._hopeless = self._stopping = True
                 continue
             self._log.error("worker died", pid=worker.pid, exit_code=worker.exitcode)
             self._failures = 0 if now - started_at >= SETTLED_SECONDS else self._failures + 1

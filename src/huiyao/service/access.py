@@ -16,6 +16,7 @@ from huiyao import errors
 from huiyao.keys import Keys
 from huiyao.model import App, Generation, Org
 from huiyao.service.caller import Clock
+from huiyao.service.keyring import Keyring
 from huiyao.service.pace import Paces
 from huiyao.settings import Settings
 from huiyao.storage.contract import Storage
@@ -41,10 +42,9 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 class Access:
     """Tokens, apps and organisations, for every call to be checked against."""
 
-    def __init__(self, storage: Storage, keys: Keys, clock: Clock, settings: Settings) -> None:
+    def __init__(self, storage: Storage, keyring: Keyring, clock: Clock, settings: Settings) -> None:
         self._storage = storage
-        self._keys = keys
-        self._signer = hmac.new(keys.token_key, digestmod="sha256")
+        self._keyring = keyring
         self._clock = clock
         self._lives_ms = settings.token_seconds * 1000
         self._grace_ms = settings.token_grace_seconds * 1000
@@ -53,14 +53,19 @@ class Access:
         self._forced = Paces()
         self._issued: dict[tuple[int, int], int] = {}  # (app, generation) → issued_at, which never changes
         # A call for an app that does not exist compares with this, to take as long as any other.
-        self._decoy = keys.seal(secrets.token_urlsafe(32), app_id=0)
+        self._decoy = keyring.seal(secrets.token_urlsafe(32), app_id=0)
+        self._decoy_keys = keyring.current
 
     async def authenticate(self, app_id: int, app_secret: str) -> App:
         """The app with this id and secret, read anew. Raises BadCredentials, in constant time."""
         app = await self._storage.app(app_id)
-        known = (
-            self._keys.unseal(app.secret, app_id=app.id) if app else self._keys.unseal(self._decoy, app_id=0)
-        )
+        try:
+            if app:
+                known = await self._keyring.open(app.secret, app_id=app.id)
+            else:
+                known = self._keyring.unseal(self._fresh_decoy(), app_id=0)
+        except errors.OperatorError as error:  # this process is about to end, or the row is spoilt
+            raise errors.SystemFailure from error
         same = hmac.compare_digest(known.encode(), app_secret.encode())
         if app is None or not same or app.disabled:
             raise errors.BadCredentials
@@ -75,14 +80,14 @@ class Access:
         if not force and app.generation > app.revoked_generation:
             current = await self._storage.generation(app.id, app.generation)
             if current and current.expires_at - now >= KEEP_CURRENT_MS:
-                return self._derive(current), current
+                return self._derive(current, now), current
         pace = self._forced.get(app.id, FORCED_PER_SECOND, burst=FORCED_AT_ONCE, now=now)
         wait_seconds = pace.take(now)
         if wait_seconds:
             raise errors.TooOften(wait_seconds)
         fresh = await self._storage.issue_generation(app.id, now=now, expires_at=now + self._lives_ms)
         self._apps.forget(app.id)
-        return self._derive(fresh), fresh
+        return self._derive(fresh, now), fresh
 
     async def verify(self, token: str) -> App:
         """The app that the token belongs to.
@@ -91,6 +96,10 @@ class Access:
         ExpiredToken (expired, or superseded longer ago than the grace period).
         """
         claim = self._read(token)
+        if claim is None and await self._keyring.refresh_if_stale():
+            claim = self._read(token)
+        if claim is None:
+            raise errors.ForgedToken
         app_id, number = claim.app_id, claim.generation
         app = await self._apps.get(app_id)
         if app is not None and app.generation < number:  # issued since this node last looked
@@ -124,22 +133,31 @@ class Access:
             return None
         return await self._orgs.get(org_id)
 
-    def _derive(self, generation: Generation) -> str:
+    def _fresh_decoy(self) -> bytes:
+        """Sealed with the present key, as an app's secret is: to open it takes as long."""
+        if self._decoy_keys is not self._keyring.current:
+            self._decoy_keys = self._keyring.current
+            self._decoy = self._decoy_keys.seal(secrets.token_urlsafe(32), app_id=0)
+        return self._decoy
+
+    def _derive(self, generation: Generation, now: int) -> str:
         claim = f"{generation.app_id}_{generation.number}_{generation.expires_at}"
-        return f"{claim}_{self._mac(claim)}"
+        return f"{claim}_{_mac(self._keyring.signing(now), claim)}"
 
-    def _mac(self, claim: str) -> str:
-        # A keyed object's copy: hmac.digest() would let go of the GIL and wait for the database's thread.
-        signer = self._signer.copy()
-        signer.update(claim.encode())
-        return signer.hexdigest()
-
-    def _read(self, token: str) -> Claim:
-        claim, _, mac = token.rpartition("_")
-        if not token.isascii() or not hmac.compare_digest(mac, self._mac(claim)):
-            raise errors.ForgedToken
-        app_id, number, expires_at = claim.split("_")
-        return Claim(int(app_id), int(number), int(expires_at))
+    def _read(self, token: str) -> Claim | None:
+        """None where no key of ours has made it. One before the present key vouches only for what expires in time:
+        whoever has it now can make no token that is good for longer.
+        """
+        text, _, mac = token.rpartition("_")
+        if not token.isascii():
+            return None
+        if hmac.compare_digest(mac, _mac(self._keyring.current, text)):
+            return _claim(text)
+        for one in self._keyring.earlier:
+            if hmac.compare_digest(mac, _mac(one.keys, text)):
+                claim = _claim(text)
+                return claim if claim.expires_at <= one.tokens_until else None
+        return None
 
     async def _issued_at(self, app_id: int, number: int) -> int | None:
         known = self._issued.get((app_id, number))
@@ -152,6 +170,18 @@ class Access:
             self._issued.clear()
         self._issued[app_id, number] = generation.issued_at
         return generation.issued_at
+
+
+def _mac(keys: Keys, claim: str) -> str:
+    # A keyed object's copy: hmac.digest() would let go of the GIL and wait for the database's thread.
+    signer = keys.token_signer.copy()
+    signer.update(claim.encode())
+    return signer.hexdigest()
+
+
+def _claim(text: str) -> Claim:
+    app_id, number, expires_at = text.split("_")
+    return Claim(int(app_id), int(number), int(expires_at))
 
 
 class _Memory(Generic[T]):

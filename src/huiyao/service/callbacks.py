@@ -14,10 +14,11 @@ import msgspec
 from huiyao import telemetry
 from huiyao.channels import callback as channel
 from huiyao.channels.target import BadTarget, Network
-from huiyao.errors import OperatorError
+from huiyao.errors import CallbackRefused, OperatorError
 from huiyao.keys import Keys
 from huiyao.model import App, Callback, CallbackStyle, Event, EventState, EventType
 from huiyao.rules import callbacks, timing
+from huiyao.service.keyring import Keyring
 from huiyao.storage.contract import Storage
 
 TOKEN_BYTES: Final = 24  # of randomness: 32 characters
@@ -32,7 +33,7 @@ _REASONS: Final = {
 
 async def set_callback(
     storage: Storage,
-    keys: Keys,
+    keyring: Keyring,
     app_id: int,
     *,
     url: str | None,
@@ -46,32 +47,37 @@ async def set_callback(
     `rotate`: a new secret, beside which the old one stays good for a day. Another style has a secret of its own, which
     is good at once. Setting the URL, even to what it is, begins anew with a receiver that said it was gone.
     """
+    if style is not None and style not in list(CallbackStyle):
+        raise OperatorError(f"--callback-style must be one of {', '.join(CallbackStyle)}.")
+    keys = keyring.current  # before the app is read: what is sealed in it is of this key or a newer one
     app = await storage.app(app_id)
     if app is None:
         raise OperatorError(f"There is no app {app_id}; `huiyao app list` shows them.")
     if url == "":
-        await storage.put_callback(app_id, "", None)
+        await storage.put_callback(app_id, "", None, check=keys.check)
         return None
     where = app.callback_url if url is None else url
     if not where:
         raise OperatorError(f"App {app_id} has no callback; name its URL with --callback.")
-    if style is not None and style not in list(CallbackStyle):
-        raise OperatorError(f"--callback-style must be one of {', '.join(CallbackStyle)}.")
     await check(where, allowed=allowed)
     before = app.callback
     after, secret = _rotated(before, style, keys, app_id=app_id, rotate=rotate, now=now)
     if url is not None:
         after = msgspec.structs.replace(after, gone_at=None)
-    await storage.put_callback(app_id, where, after)
+    if not await storage.put_callback(app_id, where, after, check=keys.check):
+        await keyring.another()
+        return await set_callback(
+            storage, keyring, app_id, url=url, style=style, rotate=rotate, allowed=allowed, now=now
+        )
     return secret
 
 
 async def check(url: str, *, allowed: Iterable[Network]) -> None:
-    """As a caller would be answered 4015."""
+    """Raises CallbackRefused."""
     try:
         await channel.check(url, allowed=allowed)
     except BadTarget as error:
-        raise OperatorError(f"The callback URL {_REASONS[error.reason]} (4015).") from error
+        raise CallbackRefused(_REASONS[error.reason]) from error
 
 
 def _rotated(

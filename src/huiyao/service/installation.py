@@ -10,15 +10,14 @@ from typing import Final, Self
 
 from huiyao import keys
 from huiyao.errors import OperatorError, SystemFailure
+from huiyao.service import keyring
+from huiyao.service.keyring import ANOTHER_KEY, Keyring
 from huiyao.settings import Settings
 from huiyao.storage import migrate
 from huiyao.storage.contract import Storage
+from huiyao.storage.key_contract import KEY_CHECK
 from huiyao.storage.opening import open_storage
 
-KEY_CHECK: Final = "key_check"  # the setting by which a database knows its server key
-ANOTHER_KEY: Final = (
-    "This database belongs to another server key; tokens and app secrets need the one it was made with."
-)
 LOCK_PATIENCE_SECONDS: Final = 1.0  # a command may hold the lock for the moment of a migration
 
 
@@ -103,32 +102,42 @@ async def version(storage: Storage) -> str | None:
         ) from error
 
 
-async def open_keys(storage: Storage, settings: Settings) -> keys.Keys:
+async def open_keys(storage: Storage, settings: Settings) -> Keyring:
     """The keys this database belongs to, made now for a new embedded one. Raises OperatorError.
 
-    The first key a database is opened with becomes its own; every other is refused from then on.
+    The first key a database is opened with becomes its own; from then on only that one opens it, and after a rotation
+    the new one, and for a while the old one.
     """
     found = await known_keys(storage, settings)
     if found is None:
-        found = keys.Keys.from_text(keys.find(settings) or keys.make(keys.key_file(settings)))
-        if await storage.keep_setting(KEY_CHECK, found.check) != found.check:
+        made = keys.Keys.from_text(keys.find(settings) or keys.make(keys.key_file(settings)))
+        if await storage.keep_setting(KEY_CHECK, made.check) != made.check:
             raise OperatorError(ANOTHER_KEY)
+        found = await known_keys(storage, settings)
+        assert found is not None
+    if found.superseded and settings.key is None:
+        found.replace_file(settings)  # a rotation was stopped before it could
     return found
 
 
-async def known_keys(storage: Storage, settings: Settings) -> keys.Keys | None:
+async def known_keys(storage: Storage, settings: Settings) -> Keyring | None:
     """The keys this database belongs to; None where it has none yet. Raises OperatorError."""
-    text, check = keys.find(settings), await storage.setting(KEY_CHECK)
-    if check is None:
+    try:
+        return await _known_keys(storage, settings)
+    except OperatorError:  # a file may have been replaced between the look at it and the one at the database
+        return await _known_keys(storage, settings)
+
+
+async def _known_keys(storage: Storage, settings: Settings) -> Keyring | None:
+    text, state = keys.find(settings), await storage.key_state()
+    if state.check is None:
         return None
     if text is None:
         raise OperatorError(
             f"The server key {keys.key_file(settings)} is gone; put it back, or set HUIYAO_KEY to it."
         )
-    found = keys.Keys.from_text(text)
-    if found.check != check:
-        raise OperatorError(ANOTHER_KEY)
-    return found
+    found = keyring.follow(text, state, now=time.time_ns() // 1_000_000)
+    return Keyring.opened(storage, settings, found, state)
 
 
 def upgrade(settings: Settings) -> None:

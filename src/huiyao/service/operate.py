@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from huiyao.errors import OperatorError
-from huiyao.keys import Keys
 from huiyao.model import USUAL_CALLS, App, Delivery, Grant, Org
 from huiyao.rules import deliver
+from huiyao.service.keyring import Keyring
 from huiyao.storage.contract import Storage
 
 SECRET_BYTES: Final = 24  # of randomness in a secret of our own making: 32 characters
@@ -48,7 +48,7 @@ async def set_org(
 
 async def add_app(
     storage: Storage,
-    keys: Keys,
+    keyring: Keyring,
     *,
     name: str,
     orgs: tuple[int, ...],
@@ -68,11 +68,12 @@ async def add_app(
     app = App(
         id=app_id,
         name=_name(name),
-        secret=keys.seal(secret, app_id=app_id),
+        secret=keyring.seal(secret, app_id=app_id),
         orgs=orgs,
         default_org=orgs[0] if orgs else None,
     )
     await storage.put_app(app)
+    await _keep_secret(storage, keyring, app_id, secret)
     return app, secret
 
 
@@ -128,18 +129,24 @@ async def disable_app(storage: Storage, app_id: int, *, disabled: bool) -> None:
 
 
 async def rotate_secret(
-    storage: Storage, keys: Keys, app_id: int, *, secret: str | None, revoke: bool
+    storage: Storage, keyring: Keyring, app_id: int, *, secret: str | None, revoke: bool
 ) -> str:
     """The app's new secret; the old one is refused from now on. `revoke`: so are all its tokens."""
     secret = _secret(secret)
-    app = await _app(storage, app_id)
-    app = msgspec.structs.replace(app, secret=keys.seal(secret, app_id=app_id))
-    await storage.put_app(app)
+    await _app(storage, app_id)
+    await _keep_secret(storage, keyring, app_id, secret)
     if revoke:
         # Read again: from here on nobody gets a token with the old secret, so no generation is missed.
         newest = await _app(storage, app_id)
         await storage.put_app(msgspec.structs.replace(newest, revoked_generation=newest.generation))
     return secret
+
+
+async def _keep_secret(storage: Storage, keyring: Keyring, app_id: int, secret: str) -> None:
+    """Sealed with the key that the database has when it is written."""
+    keys = keyring.current
+    while not await storage.put_secret(app_id, keys.seal(secret, app_id=app_id), check=keys.check):
+        keys = await keyring.another()
 
 
 async def find_delivery(storage: Storage, org_id: int, delivery_id: int) -> Delivery:

@@ -1,7 +1,7 @@
 """Daily quotas of calls, of all processes together: each leases a block from the database and spends it by itself.
 
-Never more than the quota is spent; less by what processes hold when it is used up, which is at most a block each,
-and a block of each process that died. A day is one of UTC.
+Never more than the quota is spent; less by what each process holds that dies, or when the quota is lowered: never more
+than a block, what is being leased included. A day is one of UTC.
 """
 
 import asyncio
@@ -39,6 +39,10 @@ class _Held:
         self.again_at = 0  # no earlier than this while there is something left
         self.lease: asyncio.Task[None] | None = None  # under way
 
+    def raise_to(self, quota: int) -> None:
+        """What is held of a smaller quota is of a larger one too."""
+        self.quota, self.block, self.used_up = quota, block_of(quota), False
+
 
 class Quotas:
     def __init__(self, storage: Storage, clock: Clock) -> None:
@@ -55,8 +59,10 @@ class Quotas:
         now = self._clock.now()
         day = now // DAY_MS
         held = self._held.get(app_id)
-        if held is None or held.day != day or held.quota != quota:
+        if held is None or held.day != day or held.quota > quota:
             held = self._held[app_id] = _Held(day, quota)
+        elif held.quota < quota:
+            held.raise_to(quota)
         while not held.left:
             if held.used_up:
                 return False, _standing(held, now)
@@ -74,14 +80,14 @@ class Quotas:
         return held.lease
 
     async def _lease(self, app_id: int, held: _Held) -> None:
-        want = held.block - held.left
+        want, quota = held.block - held.left, held.quota
         try:
-            leased = await self._storage.lease_quota(app_id, day=held.day, want=want, quota=held.quota)
+            leased = await self._storage.lease_quota(app_id, day=held.day, want=want, quota=quota)
         finally:
             held.lease = None
         held.left += leased.granted
         held.taken = leased.taken
-        held.used_up = leased.granted < want
+        held.used_up = leased.granted < want and held.quota == quota
 
     def _leased(self, app_id: int, held: _Held, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception():  # a call that cannot do without it tells its caller

@@ -32,6 +32,7 @@ from huiyao.rules.announce import Answer, Notice
 from huiyao.rules.change import Change
 from huiyao.rules.deliver import Sight
 from huiyao.storage.event_contract import EventStorage
+from huiyao.storage.key_contract import KeyStorage
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -185,7 +186,7 @@ Look = Callable[[Sight], Delivery]
 Amend = Callable[[Delivery], Delivery | None]
 
 
-class Storage(EventStorage, Protocol):
+class Storage(EventStorage, KeyStorage, Protocol):
     """A database. All moments are epoch milliseconds from the caller's clock.
 
     Every method raises `errors.SystemFailure` where the database cannot be reached or refuses, with nothing
@@ -455,7 +456,7 @@ class Storage(EventStorage, Protocol):
     async def orgs(self) -> list[Org]: ...
 
     async def put_app(self, app: App) -> None:
-        """Insert or replace, grants included; `generation` and `callback` of an existing app are left as they are."""
+        """Insert or replace, grants included; `secret`, `generation` and `callback` of an existing app stay."""
 
     async def apps(self) -> list[App]: ...
 

@@ -61,8 +61,11 @@ class EventStorage(Protocol):
 
     async def event(self, org_id: int, event_id: int) -> Event | None: ...
 
-    async def put_callback(self, app_id: int, url: str, callback: Callback | None) -> None:
-        """Where an app's events go, and how; None: nowhere."""
+    async def put_callback(self, app_id: int, url: str, callback: Callback | None, *, check: str) -> bool:
+        """Where an app's events go, and how; None: nowhere.
+
+        False, and nothing is written, where the database has another key by now than the one of this check.
+        """
 
     async def close_callback(self, app_id: int, url: str, *, now: int) -> None:
         """Note that the receiver at this URL, if it is still the app's, is gone."""

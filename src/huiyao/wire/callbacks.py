@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from huiyao.channels.callback import Request
-from huiyao.keys import Keys
 from huiyao.model import App, CallbackStyle, Event, EventType
+from huiyao.service.keyring import Keyring
 
 KEY_BYTES: Final = 16  # of the app secret, for AES-128
 NONCE_BYTES: Final = 12
@@ -30,20 +30,20 @@ _JSON: Final = {"content-type": "application/json;charset=UTF-8"}
 class Sealer:
     """Makes the requests of events; knows the server's keys, so that whoever sends them need not."""
 
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
 
-    def __call__(self, event: Event, app: App, *, now: int, older: bool) -> Request:
+    async def __call__(self, event: Event, app: App, *, now: int, older: bool) -> Request:
         """`older`: in the platform's style, which has room for one signature, by the token before this one if that is
         still good. Raises OperatorError where a secret does not open with the server's key.
         """
         assert app.callback
         callback = app.callback
         now_seconds = now // 1000
-        secret = self._keys.unseal(callback.secret, app_id=app.id)
+        secret = await self._keyring.open(callback.secret, app_id=app.id)
         old = None
         if callback.old_secret and callback.old_until and now < callback.old_until:
-            old = self._keys.unseal(callback.old_secret, app_id=app.id)
+            old = await self._keyring.open(callback.old_secret, app_id=app.id)
         plain = content(event)
         if callback.style == CallbackStyle.STANDARD:
             good = (secret, old) if old else (secret,)
@@ -51,7 +51,7 @@ class Sealer:
         body = platform_body(
             plain,
             token=old if older and old else secret,
-            app_secret=self._keys.unseal(app.secret, app_id=app.id),
+            app_secret=await self._keyring.open(app.secret, app_id=app.id),
             nonce=secrets.token_urlsafe(NONCE_BYTES),
             timestamp=now_seconds,
             event_type=event.type,

@@ -34,6 +34,7 @@ _SUBJECTS: Final[dict[str, str]] = {
     "schema": N_("Schema"),
     "server key": N_("Server key"),
     "dispatcher": N_("Dispatcher"),
+    "callbacks": N_("Callbacks"),
     "organisations": N_("Organisations"),
     "apps": N_("Apps"),
 }
@@ -49,6 +50,9 @@ _REMEDIES: Final[dict[str, str]] = {
     "server key": N_("Keep the key file to its owner (chmod 600), and the same HUIYAO_KEY on every server."),
     "dispatcher": N_(
         "Start `huiyao dispatch`, or `huiyao serve` without --no-dispatch, and look at its log."
+    ),
+    "callbacks": N_(
+        "Look at the events below Callbacks: each says what its receiver answered. They are tried for 24 hours."
     ),
     "organisations": N_("Run `huiyao org add`."),
     "apps": N_("Run `huiyao app add`, or enable an app and grant it an organisation."),
@@ -101,7 +105,8 @@ class Overview:
             "findings": [
                 (
                     _(_SUBJECTS.get(one.subject, one.subject)),
-                    one,
+                    one.ok,
+                    _(one.words) % one.facts,
                     "" if one.ok else _(_REMEDIES.get(one.subject, "")),
                 )
                 for one in [*bad, *(one for one in seen.findings if one.ok)]

@@ -18,6 +18,7 @@ from huiyao.storage.postgres.inbox import Inbox
 from huiyao.storage.postgres.live import Live
 from huiyao.storage.postgres.meetings import Meetings
 from huiyao.storage.postgres.people import People
+from huiyao.storage.postgres.sealed import Sealed
 from huiyao.storage.postgres.sessions import Sessions
 from huiyao.storage.postgres.signals import TASKS, Listener, Notifier
 from huiyao.storage.postgres.workbench import Workbench
@@ -29,7 +30,9 @@ ORGANIZERS_COMMITTERS: Final = 2
 ATTENDEES_COMMITTERS: Final = 1
 
 
-class Postgres(Meetings, Inbox, History, Live, Deliveries, Events, Workbench, Sessions, People, Directory):
+class Postgres(
+    Meetings, Inbox, History, Live, Deliveries, Events, Workbench, Sessions, People, Sealed, Directory
+):
     """`storage.contract.Storage` on PostgreSQL. Made by `open_postgres`."""
 
     backend = "postgresql"

@@ -8,7 +8,7 @@ run by the database's clock.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from huiyao.model import Callback, Event
+from huiyao.model import Event
 from huiyao.storage import events as shared
 from huiyao.storage.event_contract import AmendEvent, EventsWanted
 from huiyao.storage.postgres import rows
@@ -91,10 +91,6 @@ _OVERDUE: Final = """
     SELECT org_id, id FROM event WHERE state = 'pending' AND give_up_at <= $1 ORDER BY give_up_at LIMIT $2
 """
 _ONE: Final = f"SELECT {shared.EVENT} FROM event e WHERE e.org_id = $1 AND e.id = $2"
-_PUT: Final = """
-    UPDATE app SET callback_url = $2, callback_style = $3, callback_secret = $4, callback_old_secret = $5,
-        callback_old_until = $6, callback_gone_at = $7 WHERE app_id = $1
-"""
 _CLOSE: Final = "UPDATE app SET callback_gone_at = $3 WHERE app_id = $1 AND callback_url = $2"
 
 
@@ -170,9 +166,6 @@ class Events:
     async def event(self, org_id: int, event_id: int) -> Event | None:
         row = await self._reads.fetch_row(_ONE, org_id, event_id)
         return shared.event(tuple(row)) if row else None
-
-    async def put_callback(self, app_id: int, url: str, callback: Callback | None) -> None:
-        await self._reads.fetch(_PUT, app_id, url, *shared.callback_values(callback))
 
     async def close_callback(self, app_id: int, url: str, *, now: int) -> None:
         await self._reads.fetch(_CLOSE, app_id, url, now)

@@ -21,6 +21,7 @@ from huiyao.storage.sqlite.live import Live
 from huiyao.storage.sqlite.operating import Operating
 from huiyao.storage.sqlite.people import People
 from huiyao.storage.sqlite.reads import Reads, snapshot
+from huiyao.storage.sqlite.sealed import Sealed
 from huiyao.storage.sqlite.sessions import Sessions
 from huiyao.storage.sqlite.workbench import Workbench
 from huiyao.storage.sqlite.writer import Writer, connect
@@ -34,7 +35,7 @@ async def open_sqlite(path: str, *, max_waiting: int) -> "Sqlite":
         raise OperatorError(f"The database file {path} cannot be opened: {error}.") from error
 
 
-class Sqlite(Reads, History, Workbench, Sessions, Live, Deliveries, Events, People, Operating):
+class Sqlite(Reads, History, Workbench, Sessions, Live, Deliveries, Events, People, Sealed, Operating):
     """Keeps `contract.Storage` on a SQLite file."""
 
     backend = "sqlite"

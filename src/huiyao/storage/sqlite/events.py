@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from huiyao.model import Callback, Event
+from huiyao.model import Event
 from huiyao.storage import events as shared
 from huiyao.storage.event_contract import AmendEvent, EventsWanted
 from huiyao.storage.sqlite.reads import apart, snapshot
@@ -52,10 +52,6 @@ _FREE_EVENT: Final = (
 _FREE_TURN: Final = "UPDATE event_turn SET lease_until = NULL WHERE org_id = ? AND meeting_id = ?"
 _OVERDUE: Final = """
     SELECT org_id, id FROM event WHERE state = 'pending' AND give_up_at <= ? ORDER BY give_up_at LIMIT ?
-"""
-_PUT: Final = """
-    UPDATE app SET callback_url = ?, callback_style = ?, callback_secret = ?, callback_old_secret = ?,
-        callback_old_until = ?, callback_gone_at = ? WHERE app_id = ?
 """
 _CLOSE: Final = "UPDATE app SET callback_gone_at = ? WHERE app_id = ? AND callback_url = ?"
 _FOREVER: Final = (1 << 53) - 1  # later than any lease of any process
@@ -142,10 +138,6 @@ class Events:
         with snapshot(self._reader) as reader:
             row = reader.execute(_ONE, (org_id, event_id)).fetchone()
         return shared.event(row) if row else None
-
-    async def put_callback(self, app_id: int, url: str, callback: Callback | None) -> None:
-        values = (url, *shared.callback_values(callback), app_id)
-        await self._writer.run(lambda connection: connection.execute(_PUT, values).rowcount)
 
     async def close_callback(self, app_id: int, url: str, *, now: int) -> None:
         await self._writer.run(lambda connection: connection.execute(_CLOSE, (now, app_id, url)).rowcount)

@@ -43,7 +43,7 @@ _PUT_APP: Final = rows.insert(
         ),
         *("ip_list", "api_list", "rate", "quota"),
     ),
-    "ON CONFLICT DO UPDATE SET name = excluded.name, secret = excluded.secret,"
+    "ON CONFLICT DO UPDATE SET name = excluded.name,"
     " revoked_generation = excluded.revoked_generation, disabled = excluded.disabled,"
     " callback_url = excluded.callback_url, grants = excluded.grants, ip_list = excluded.ip_list,"
     " api_list = excluded.api_list, rate = excluded.rate, quota = excluded.quota",
