@@ -2,8 +2,9 @@
 # Packages are installed only from the requirement files, by hash; .venv is rebuilt only when those change.
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
-JOBS ?= 3
+JOBS ?= 4
 ARGS ?=
+ROWS ?=
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -12,7 +13,8 @@ MAKEFLAGS += --no-builtin-rules
 venv := .venv
 bin := $(venv)/bin
 pip_install := -m pip --disable-pip-version-check --no-input install --quiet
-typed := $(wildcard src tests bench)
+typed := $(wildcard src tests bench proof docs/site)
+prove = $(bin)/python -W 'ignore:XDG_RUNTIME_DIR' -m proof
 compile = .venv-lock/bin/uv --no-config pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock' \
 	$(if $(UPGRADE),--upgrade) --output-file
@@ -36,13 +38,18 @@ test: $(venv)/.dev ## run the whole test suite, PostgreSQL, Kannel and browser i
 	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "not thorough$${left_out:+ and $$left_out}" $(ARGS)
 
 .PHONY: prove
-prove: $(venv)/.dev ## run what takes too long for each change, the pages in every look included: pytest $(ARGS)
+prove: $(venv)/.dev ## run what takes too long for each change, then the proofs of docs/proof.md; or these alone: ROWS="kill outage"
+ifeq ($(strip $(ROWS)),)
 	@left_out=$$(sh tests/find_tools.sh) || exit 1; \
-	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "thorough$${left_out:+ and $$left_out}" $(ARGS)
+	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "thorough$${left_out:+ and $$left_out}" $(ARGS) \
+		&& tests=0 || tests=1; $(prove) && exit $$tests
+else
+	$(prove) $(ROWS) $(ARGS)
+endif
 
 .PHONY: simulate
-simulate: $(venv)/.dev ## simulate a day of 10,000 meetings on both databases: pytest $(ARGS)
-	HUIYAO_TEST_MEETINGS=10000 $(bin)/pytest tests/model/test_day.py --durations=2 $(ARGS)
+simulate: $(venv)/.dev ## simulate a day of 10,000 meetings and 500 lives of one on both databases: pytest $(ARGS)
+	HUIYAO_TEST_MEETINGS=10000 HUIYAO_TEST_LIVES=500 $(bin)/pytest tests/model/test_day.py tests/model/test_lives.py --timeout=3000 --durations=4 $(ARGS)
 
 .PHONY: check
 check: $(venv)/.dev ## check formatting, lint and types
@@ -71,6 +78,10 @@ bench-dispatch: $(venv)/.dev ## run the dispatcher's benchmarks: bench/dispatch.
 bench-live: $(venv)/.dev ## run the benchmark of live events: bench/live.py $(ARGS)
 	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/live.py $(ARGS)
 
+.PHONY: profile
+profile: $(venv)/.dev ## show where calls and the dispatcher spend their time: python -m proof.profile $(ARGS)
+	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' -m proof.profile $(ARGS)
+
 .PHONY: bench-pages
 bench-pages: $(venv)/.dev ## time and weigh the pages of a person with 10,000 invitations: bench/pages.py $(ARGS)
 	$(bin)/python -W 'ignore:XDG_RUNTIME_DIR' bench/pages.py $(ARGS)
@@ -82,6 +93,14 @@ words: $(venv)/.dev ## take new words of the pages into the Chinese catalogue, a
 .PHONY: client
 client: $(venv)/.dev ## write the client's surface for threads from the one for asyncio
 	$(bin)/python -m tests.unit.client_surface
+
+.PHONY: docs
+docs: $(venv)/.dev ## build the documentation site, strictly: site/index.html
+	$(bin)/python -m docs.site.build
+
+.PHONY: reference
+reference: $(venv)/.dev ## write the API reference and the return codes anew, from what the server answers
+	$(bin)/python -m tests.documentation.reference
 
 .PHONY: screenshots
 screenshots: $(venv)/.dev ## take the pictures of the pages anew: docs/images/
@@ -97,7 +116,7 @@ lock: .venv-lock/.done ## write the requirement files anew from pyproject.toml (
 
 .PHONY: clean
 clean: ## remove .venv, caches and built files
-	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(call new_venv,DIRECTORY): an empty environment there, of the first of $(PYTHON) that is new enough.

@@ -83,7 +83,7 @@ class Look(msgspec.Struct, frozen=True):
         )
 
 
-# Both languages at both sizes; light and dark at both sizes. The two in the middle are for `make prove`.
+# Both languages at both sizes; light and dark at both sizes.
 LOOKS: Final = (Look(), Look(PHONE, "en", "dark"), Look(DESK, "zh-CN", "dark"), Look(DESK, "en"))
 
 

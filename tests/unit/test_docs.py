@@ -1,4 +1,4 @@
-"""The documentation knows every setting and every command that exists, and none that does not."""
+"""The documentation knows every setting and every command that exists, and none that does not, in both languages."""
 
 import re
 from collections.abc import Iterator
@@ -46,12 +46,13 @@ def section(document: str, heading: str) -> str:
 
 
 ROOT_COMMAND: Any = typer.main.get_command(cli.app)
+both_languages = pytest.mark.parametrize("end", [".md", ".zh.md"])
 
 
-def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)` \| `(\w+)` \| (.*?) \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE
-    )
+@both_languages
+def test_every_setting_is_documented_with_its_default_and_no_other(end: str) -> None:
+    text = (ROOT / f"docs/settings{end}").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*?) \|", text, re.MULTILINE)
     assert [(name, variable) for name, variable, _ in rows] == [
         (field.name, f"HUIYAO_{field.name.upper()}") for field in msgspec.structs.fields(Settings)
     ]
@@ -61,13 +62,15 @@ def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
             assert default == f"`{text}`", name
 
 
-def test_every_command_is_documented_and_no_other() -> None:
-    assert sorted(headings("docs/commands.md")) == sorted(commands(ROOT_COMMAND))
+@both_languages
+def test_every_command_is_documented_and_no_other(end: str) -> None:
+    assert sorted(headings(f"docs/commands{end}")) == sorted(commands(ROOT_COMMAND))
 
 
+@both_languages
 @pytest.mark.parametrize(("command", "option"), sorted(options(ROOT_COMMAND)))
-def test_every_option_is_documented_with_its_command(command: str, option: str) -> None:
-    assert f"`{option}" in section("docs/commands.md", command)
+def test_every_option_is_documented_with_its_command(command: str, option: str, end: str) -> None:
+    assert f"`{option}" in section(f"docs/commands{end}", command)
 
 
 def test_every_document_the_readmes_link_to_exists() -> None:

@@ -1,0 +1,1 @@
+"""The documentation under test: every example is run, the reference is written by what the server answers."""
