@@ -140,7 +140,7 @@ async def test_a_stop_under_load_answers_everything_it_accepted(embedded: Instal
     assert all(found.values())
 
 
-@pytest.mark.parametrize("end", ["kill", "terminate"])
+@pytest.mark.parametrize("end", ["kill", pytest.param("terminate", marks=pytest.mark.thorough)])
 def test_a_dispatch_cut_off_midway_tells_everybody_once(embedded: Installation, end: str) -> None:
     crowd = [f"m{number}" for number in range(5000)]
     server = embedded.serve("--no-dispatch")

@@ -38,6 +38,11 @@ SEVERAL = 8  # texts under way at once, with a gateway that takes PAUSE_SECONDS 
 PAUSE_SECONDS = 0.5
 
 
+def spare(points: tuple[str, ...], *kept: str) -> list[object]:
+    """All of them, of which only these are for each change, and the others on demand."""
+    return [one if one in kept else pytest.param(one, marks=pytest.mark.thorough) for one in points]
+
+
 class Request(NamedTuple):
     """One request, as the gateway's own log has it."""
 
@@ -146,7 +151,10 @@ def play(house: House, point: str, times: int, *members: str, fields: Fields, **
     return client
 
 
-@pytest.mark.parametrize("point", [*EXPANDING, *BEGINNING, *UNCERTAIN, "acknowledged"])
+@pytest.mark.parametrize(
+    "point",
+    spare((*EXPANDING, *BEGINNING, *UNCERTAIN, "acknowledged"), "told", "marked", "requested", "noted"),
+)
 def test_a_stop_at_any_step_repeats_only_the_text_that_was_under_way(
     embedded: Installation, stack: ExitStack, point: str
 ) -> None:
@@ -163,7 +171,7 @@ def test_a_stop_at_any_step_repeats_only_the_text_that_was_under_way(
     assert all((one.sent_at or 0) - one.due_at < LEASE_MS - 5_000 for one in again)
 
 
-@pytest.mark.parametrize("point", EXPANDING)
+@pytest.mark.parametrize("point", spare(EXPANDING, "expanded"))
 def test_a_stop_while_a_reminder_is_expanded_reminds_everybody_once(
     embedded: Installation, stack: ExitStack, point: str
 ) -> None:
@@ -175,7 +183,7 @@ def test_a_stop_while_a_reminder_is_expanded_reminds_everybody_once(
     assert set(house.times().values()) == {1}
 
 
-@pytest.mark.parametrize("point", UNCERTAIN)
+@pytest.mark.parametrize("point", spare(UNCERTAIN, "answered"))
 def test_a_text_that_is_stopped_twice_is_not_sent_a_third_time(
     embedded: Installation, stack: ExitStack, point: str
 ) -> None:
@@ -261,6 +269,7 @@ def with_kannel(installation: Installation, stack: ExitStack) -> tuple[Kannel, H
 
 
 @pytest.mark.postgres
+@pytest.mark.thorough
 def test_of_two_dispatchers_one_is_killed_and_the_other_sends_the_rest(
     scaled: Installation, stack: ExitStack
 ) -> None:

@@ -112,6 +112,7 @@ def holds(program: Program, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_copy_taken_while_an_app_writes_holds_all_that_was_acknowledged(folder: Path) -> None:
     holds(backup.prove, folder)
 

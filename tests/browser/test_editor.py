@@ -84,6 +84,7 @@ def test_a_meeting_is_made_changed_and_called_off_under_the_others_eyes(
     bob.is_marked("Cancelled", within=card)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_a_pasted_list_becomes_people_and_what_nobody_knows_is_said(workbench: Workbench, look: Look) -> None:
     ann, bob = workbench.person(look), known(workbench, look, "佟")
@@ -147,6 +148,7 @@ def test_who_edits_what_has_changed_meanwhile_is_told_before_anything_is_replace
     assert (told["content"], told["address"]) == ("预算终审", "三楼会议室")
 
 
+@pytest.mark.thorough
 def test_an_hour_that_the_clocks_skip_is_refused_and_one_that_comes_twice_is_the_first(
     workbench: Workbench,
 ) -> None:

@@ -12,7 +12,9 @@ from tests.browser.workbench import HOUR_MS, Workbench, now
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("look", [*LOOKS, Look(script=False)], ids=str)
+@pytest.mark.parametrize(
+    "look", [*LOOKS, pytest.param(Look(script=False), marks=pytest.mark.thorough)], ids=str
+)
 def test_a_texts_link_opens_one_invitation_and_ends_with_it(workbench: Workbench, look: Look) -> None:
     ann, (uid, name) = workbench.colleague(look), workbench.colleague(look)
     number = int(uid.removeprefix("p").partition("-")[0])

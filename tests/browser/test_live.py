@@ -115,6 +115,7 @@ def test_a_page_outlives_its_server(own: Workbench) -> None:
 
 
 @pytest.mark.postgres
+@pytest.mark.thorough
 def test_what_other_processes_do_reaches_the_page(scaled: Installation, chromium: Browser) -> None:
     scaled.succeed("app", "set", str(scaled.app_id), "--grant", "ticket")
     server, other = scaled.serve("--no-dispatch"), scaled.serve("--no-dispatch")

@@ -72,7 +72,9 @@ def test_every_page_of_the_operators_is_accessible(workbench: Workbench, look: L
         check(operator)
 
 
-@pytest.mark.parametrize("size", [(195, 422), (720, 450)], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    "size", [(195, 422), pytest.param((720, 450), marks=pytest.mark.thorough)], ids=["phone", "desk"]
+)
 def test_at_twice_the_size_nothing_is_cut_off(workbench: Workbench, size: tuple[int, int]) -> None:
     look = Look(size, "en")
     bob = workbench.person(look, device_scale_factor=2)
@@ -84,6 +86,7 @@ def test_at_twice_the_size_nothing_is_cut_off(workbench: Workbench, size: tuple[
             assert not wide, f"{path} is too wide: {wide}"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("look", [Look(PHONE), Look(DESK, "en")], ids=str)
 def test_a_first_visit_weighs_little(workbench: Workbench, look: Look) -> None:
     bob = workbench.person(look)

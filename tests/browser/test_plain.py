@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 PLAIN = (Look(PHONE, "zh-CN", script=False), Look(DESK, "en", "dark", script=False))
 
 
-@pytest.mark.parametrize("look", PLAIN, ids=str)
+@pytest.mark.parametrize("look", [PLAIN[0], pytest.param(PLAIN[1], marks=pytest.mark.thorough)], ids=str)
 def test_without_script_people_read_and_answer(workbench: Workbench, look: Look) -> None:
     ann = workbench.colleague(look)
     bob = workbench.person(look)

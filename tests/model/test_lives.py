@@ -30,7 +30,7 @@ from tests.model import reference
 from tests.model.phones import WAIT_SECONDS, Phones, Text, sender_to
 
 T = TypeVar("T")
-LIVES = int(os.environ.get("HUIYAO_TEST_LIVES", "80"))
+LIVES = int(os.environ.get("HUIYAO_TEST_LIVES", "50"))
 START = 1_800_000_000_000
 MINUTE = 60_000
 PEOPLE = ("ann", "bob", "cat", "dan", "boss")
