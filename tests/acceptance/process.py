@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -21,6 +22,9 @@ DEADLINE_SECONDS = 30.0
 KEY = "an acceptance test's server key, long enough"
 ORG = 85161
 _OURS = "HUIYAO_"
+_PORTS: Final = 1_500  # of each test process, begun at another one each time
+_first: Final = 10_000 + _PORTS * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports: Final = cycle(range(_first + os.getpid() % 500, _first + _PORTS))
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -30,9 +34,12 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port of this test process's own, below those that the system gives to connections in the meantime."""
+    for port in _ports:
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports have no end")
 
 
 def eventually(look: Callable[[], T | None], *, seconds: float = DEADLINE_SECONDS, what: str = "it") -> T:

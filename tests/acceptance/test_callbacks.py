@@ -330,6 +330,7 @@ class Attached:
             return False
 
 
+@pytest.mark.thorough
 def test_an_operator_sees_replays_and_tries_callbacks(
     embedded: Installation, receiver: ReceiverProcess
 ) -> None:

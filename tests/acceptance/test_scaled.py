@@ -45,6 +45,7 @@ def test_one_process_answers_like_sqlite(scaled: Installation, expected: Answers
     assert play(scaled.client(scaled.serve())) == expected
 
 
+@pytest.mark.thorough
 def test_two_workers_answer_like_one_process(scaled: Installation, expected: Answers) -> None:
     server = scaled.serve("--workers", "2")
     assert play(scaled.client(server)) == expected

@@ -60,6 +60,7 @@ def test_another_persons_ticket_is_not_used_without_a_word(workbench: Workbench)
     bob.sees(eve_uid)
 
 
+@pytest.mark.thorough
 def test_signing_out_everywhere_ends_the_other_browser_too(workbench: Workbench) -> None:
     phone = workbench.person(Look(PHONE, "zh-CN"))
     desk = workbench.stranger(Look(DESK, "en", "dark"), uid=phone.uid, name=phone.name)
