@@ -21,7 +21,7 @@ from proof.asking import Asking, in_turn
 from proof.result import Measure, Row, Run
 
 KINDS = ("sqlite", "postgresql")
-MEETINGS = 1_000
+MEETINGS = 30_000  # so many that those created meanwhile make no call dearer
 MEMBERS = 10_000  # of the meeting whose detail slow readers ask for
 TIMES_CAPACITY = 2.0
 SETTINGS = {"HUIYAO_MAX_WAITING": "500"}  # calls under way; what is more is shed
@@ -34,6 +34,7 @@ DEADLINE_SECONDS = 60.0
 MEMORY_MB = 800
 HEALTH_SECONDS = 2.0
 BACK_SECONDS = 5.0
+STRETCHES, STRETCH_SECONDS = 15, 0.5
 
 
 class Watching:
@@ -183,14 +184,13 @@ def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
         )
         asking = Asking(url, life, servers.token(port, app))
         creates = asking.repeatable()["create"]
-        before = _capacity(port, creates, seconds=seconds / 4)
+        load.drive(port, in_turn(creates), seconds=1)
         yield _flooded(
             "calls alone",
             databases.kind,
             port,
             process,
             creates,
-            before,
             seconds=seconds,
             among=nullcontext(),
         )
@@ -204,7 +204,7 @@ def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
         yield _flooded(
             f"calls among {IDLE:,} idle connections, {SLOW_READERS} that read nothing, {SLOW_WRITERS} that write"
             f" a byte a second and {HUGE} with {HUGE_BYTES // 1_000_000} MB",
-            *(databases.kind, port, process, creates, before),
+            *(databases.kind, port, process, creates),
             seconds=seconds,
             among=crowd.around(),
         )
@@ -216,11 +216,11 @@ def _flooded(
     port: int,
     process: Popen[bytes],
     requests: Sequence[bytes],
-    before: float,
     *,
     seconds: float,
     among: AbstractContextManager[None],
 ) -> Row:
+    before = _capacity(port, requests)
     with among, Watching(port, process) as watching:
         arguments = {"rate": before * TIMES_CAPACITY, "seconds": seconds}
         with flood.apart(port, requests, connections=CONNECTIONS, **arguments) as over:
@@ -247,18 +247,22 @@ def _flooded(
     )
 
 
-def _capacity(port: int, requests: Sequence[bytes], *, seconds: float) -> float:
-    load.drive(port, in_turn(requests), seconds=seconds / 2)
-    return report.middle([load.drive(port, in_turn(requests), seconds=seconds).rate for _ in range(3)], 1)
+def _capacity(port: int, requests: Sequence[bytes]) -> float:
+    """Creates a second, in the middle of several stretches as long as those that `_back` looks at."""
+    return report.middle([_stretch(port, requests) for _ in range(STRETCHES)], 1)
 
 
 def _back(port: int, requests: Sequence[bytes], before: float) -> float:
-    """Seconds until half a second went as it did before; at most a minute."""
+    """Seconds until one stretch went as before; at most a minute."""
     began = time.monotonic()
     while time.monotonic() - began < 60:
-        if load.drive(port, in_turn(requests), seconds=0.5).rate > 0.9 * before:
+        if _stretch(port, requests) > 0.9 * before:
             break
-    return time.monotonic() - began - 0.5
+    return time.monotonic() - began - STRETCH_SECONDS
+
+
+def _stretch(port: int, requests: Sequence[bytes]) -> float:
+    return load.drive(port, in_turn(requests), seconds=STRETCH_SECONDS).rate
 
 
 def _unfinished(request: bytes, *, length: int) -> bytes:

@@ -1,13 +1,17 @@
-"""The last moment of a server, in this process: what the kernel has accepted is answered, the rest refused."""
+"""How a server lets connections in, and its last moment: what the kernel has accepted is answered, the rest refused."""
 
+import asyncio
+import os
+import signal
 import socket
 import sys
 from typing import Any
 
 import pytest
+import uvloop
 
 from huiyao.server.connection import Watch
-from huiyao.server.process import Server, bind, turn_away
+from huiyao.server.process import Server, bind, run, turn_away
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -21,6 +25,36 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         return
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
+
+
+def test_a_crowd_that_connects_at_once_is_let_in_within_few_turns_of_the_loop() -> None:
+    crowd, answered, turns = 200, 0, 0
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal answered
+        await application(scope, receive, send)
+        answered += scope["type"] == "http"
+
+    async def main() -> int:
+        nonlocal turns
+        listener = bind("127.0.0.1", 0)
+        serving = asyncio.create_task(run(counted, listener, silence_seconds=10))
+        await asyncio.sleep(0.1)
+        waiting = []
+        for _ in range(crowd):  # without giving the event loop its turn
+            one = socket.create_connection(listener.getsockname(), timeout=5)
+            one.sendall(REQUEST)
+            waiting.append(one)
+        while answered < crowd:
+            turns += 1
+            await asyncio.sleep(0)
+        for one in waiting:
+            one.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+        return turns
+
+    assert uvloop.run(main()) < crowd / 4
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "one of several"])

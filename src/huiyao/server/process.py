@@ -17,6 +17,9 @@ from huiyao.errors import OperatorError
 from huiyao.server.connection import Connection, Watch
 
 BACKLOG: Final = 2048
+# The loop accepts one connection a turn from each socket it was given, however many wait: from a crowd that took
+# seconds, in which /healthz was not heard either. So it is given the same one several times.
+DOORS: Final = 8
 # Calls end within seconds of their own; whatever is left then is cut off.
 STOP_SECONDS: Final = 10
 # For handshakes that have begun to come to their end.
@@ -101,7 +104,7 @@ async def run(
     server = Server(application, watch, shared=shared, ending=ending)
     sweeper = asyncio.create_task(watch.run(server.server_state.connections))
     try:
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=[listener, *(listener.dup() for _ in range(DOORS - 1))])
     finally:
         sweeper.cancel()
 
