@@ -9,14 +9,13 @@ from huiyao.cli.lazily import lazily
 from huiyao.model import App, Grant
 
 if TYPE_CHECKING:
-    from rich import console, table
+    from rich import table
 
     from huiyao.service import operate
     from huiyao.service.keyring import Keyring
     from huiyao.storage.contract import Storage
 else:
     operate = lazily("huiyao.service.operate")
-    console = lazily("rich.console")
     table = lazily("rich.table")
 
 group = typer.Typer(no_args_is_help=True, help="Apps: programs that call the Open API.")
@@ -78,7 +77,7 @@ def show(*, json: options.Json = False, database: options.Database = None) -> No
         orgs = ",".join(map(str, app.orgs))
         grants = ",".join(sorted(app.grants)) or "-"
         shown.add_row(str(app.id), app.name, orgs, str(app.default_org or "-"), grants, _limits(app), state)
-    console.Console(soft_wrap=True, markup=False).print(shown)
+    options.print_table(shown)
 
 
 @group.command("set")

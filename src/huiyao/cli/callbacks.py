@@ -1,10 +1,8 @@
 """`huiyao callback`: the events that apps are sent, what became of each, and sending one again or one to try."""
 
 import time
-from datetime import datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -16,7 +14,7 @@ from huiyao.model import Event, EventState
 from huiyao.settings import Settings
 
 if TYPE_CHECKING:
-    from rich import console, table
+    from rich import table
 
     from huiyao.channels.target import Network
     from huiyao.dispatch import trial
@@ -33,14 +31,12 @@ else:
     rules = lazily("huiyao.rules.callbacks")
     event_contract = lazily("huiyao.storage.event_contract")
     wire = lazily("huiyao.wire.callbacks")
-    console = lazily("rich.console")
     table = lazily("rich.table")
 
 group = typer.Typer(no_args_is_help=True, help="Callbacks: events for apps, and what became of them.")
 
 Org = Annotated[int, typer.Option(metavar="ORG_ID", help="The organisation.")]
 _STATES = ", ".join(one.value for one in EventState)
-_LINE_WIDTH = 200
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,10 +122,10 @@ def show_all(
             str(one.meeting_id),
             one.uid or "-",
             str(one.attempt),
-            _moment(one.ended_at or one.sent_at or one.at),
+            options.moment(one.ended_at or one.sent_at or one.at),
             one.outcome or "-",
         )
-    _print(shown)
+    options.print_table(shown)
 
 
 @group.command("show")
@@ -151,11 +147,9 @@ def show(
     if json:
         options.print_json(_facts(one) | {"requests": requests})
         return
-    for name, value in _facts(one).items():
-        shown = _moment(value) if name.endswith("_at") and isinstance(value, int) else value
-        print(f"{name:12}{'-' if shown in (None, '') else shown}")
+    options.print_facts(_facts(one))
     for request in requests:
-        print(f"{'request':12}{_moment(request.at)}  {request.ms} ms  {request.outcome}")
+        print(f"{'request':12}{options.moment(request.at)}  {request.ms} ms  {request.outcome}")
 
 
 @group.command("replay")
@@ -220,14 +214,3 @@ def _allowed(found: Settings) -> "list[Network]":
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _moment(at: int) -> str:
-    """In UTC, as everything is that machines compare."""
-    return f"{datetime.fromtimestamp(at / 1000, ZoneInfo('UTC')):%Y-%m-%d %H:%M:%S}Z"
-
-
-def _print(shown: "table.Table") -> None:
-    found = console.Console(soft_wrap=True, markup=False)
-    found.width = max(found.width, _LINE_WIDTH)  # a row is a line, for grep too
-    found.print(shown)

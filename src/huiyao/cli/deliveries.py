@@ -11,7 +11,7 @@ from huiyao.errors import OperatorError
 from huiyao.model import Delivery, DeliveryState, Inbound
 
 if TYPE_CHECKING:
-    from rich import console, table
+    from rich import table
 
     from huiyao import gateway
     from huiyao.service import operate
@@ -22,7 +22,6 @@ else:
     gateway = lazily("huiyao.gateway")
     operate = lazily("huiyao.service.operate")
     contract = lazily("huiyao.storage.contract")
-    console = lazily("rich.console")
     table = lazily("rich.table")
 
 group = typer.Typer(no_args_is_help=True, help="Deliveries: texts to people, and what became of them.")
@@ -34,7 +33,6 @@ DeliveryId = Annotated[
 ]
 Limit = Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many at the most.")]
 _STATES = ", ".join(one.value for one in DeliveryState)
-_LINE_WIDTH = 200
 _SHOWN_DIGITS = 4  # of a number, at its end
 
 
@@ -79,7 +77,7 @@ def show_all(
             options.moment(one.ended_at or one.sent_at or one.created_at),
             one.reason or "-",
         )
-    _print(shown)
+    options.print_table(shown)
 
 
 @group.command("show")
@@ -95,9 +93,7 @@ def show(
     if json:
         options.print_json(facts)
         return
-    for name, value in facts.items():
-        shown = options.moment(value) if name.endswith("_at") and isinstance(value, int) else value
-        print(f"{name:12}{'-' if shown in (None, '') else shown}")
+    options.print_facts(facts)
 
 
 @group.command("retry")
@@ -131,7 +127,7 @@ def replies(*, limit: Limit = 50, json: options.Json = False, database: options.
     for one in found:
         facts = (one.outcome, str(one.org_id or "-"), one.uid or "-", str(one.meeting_id or "-"))
         shown.add_row(options.moment(one.at), *facts)
-    _print(shown)
+    options.print_table(shown)
 
 
 @sms.command("inbound-url")
@@ -173,9 +169,3 @@ def _facts(one: Delivery) -> dict[str, object]:
 
 def _masked(number: str) -> str:
     return f"…{number[-_SHOWN_DIGITS:]}" if number else ""
-
-
-def _print(shown: "table.Table") -> None:
-    found = console.Console(soft_wrap=True, markup=False)
-    found.width = max(found.width, _LINE_WIDTH)  # a row is a line, for grep too
-    found.print(shown)

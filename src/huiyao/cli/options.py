@@ -16,6 +16,8 @@ from huiyao.errors import OperatorError
 from huiyao.settings import Settings, load
 
 if TYPE_CHECKING:
+    from rich import console, table
+
     from huiyao import telemetry
     from huiyao.service import installation
     from huiyao.service.keyring import Keyring
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 else:
     telemetry = lazily("huiyao.telemetry")
     installation = lazily("huiyao.service.installation")
+    console = lazily("rich.console")
+
+_LINE_WIDTH = 200
 
 T = TypeVar("T")
 
@@ -80,6 +85,19 @@ def with_keys(found: Settings, work: "Callable[[Storage, Keyring], Awaitable[T]]
 
 def print_json(answer: object) -> None:
     print(msgspec.json.encode(answer).decode())
+
+
+def print_table(shown: "table.Table") -> None:
+    found = console.Console(soft_wrap=True, markup=False)
+    found.width = max(found.width, _LINE_WIDTH)  # a row is a line, for grep too
+    found.print(shown)
+
+
+def print_facts(facts: dict[str, object]) -> None:
+    """One a line; what is called ..._at is a moment."""
+    for name, value in facts.items():
+        shown = moment(value) if name.endswith("_at") and isinstance(value, int) else value
+        print(f"{name:12}{'-' if shown in (None, '') else shown}")
 
 
 def moment(at: int) -> str:
