@@ -20,7 +20,7 @@ from huiyao.errors import OperatorError
 from huiyao.rules import commands, organize
 from huiyao.rules.change import Change
 from huiyao.storage.contract import Committed, Verdict
-from huiyao.storage.sqlite import Sqlite, open_sqlite, reads, writer
+from huiyao.storage.sqlite import Sqlite, checkpoints, open_sqlite, reads, writer
 from huiyao.storage.sqlite.expand import _PEEK
 from huiyao.storage.sqlite.writer import connect
 from tests.storage.node import APP, BOSS, HOUR, NOW, ORG, Node, StoppedClock, detail
@@ -123,6 +123,46 @@ async def test_a_job_that_breaks_leaves_the_writer_working(storage: Sqlite, node
     with pytest.raises(ZeroDivisionError):
         await storage._writer.run(broken)
     assert await commit_all(node, [await creation(node, "ann")]) == [Committed()]
+
+
+async def test_jobs_that_wait_share_a_commit_and_one_that_breaks_takes_no_other_along(
+    storage: Sqlite, file: Path
+) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        begun.set()
+        goes_on.wait(10)
+
+    def beat(number: int) -> Callable[[sqlite3.Connection], int]:
+        def job(connection: sqlite3.Connection) -> int:
+            connection.execute("INSERT INTO heartbeat (node, at) VALUES (?, ?)", (f"n{number}", NOW))
+            if number == 3:
+                raise ZeroDivisionError
+            if number == 5:
+                connection.execute("INSERT INTO heartbeat (node, at) VALUES ('n1', 1)")
+            return number
+
+        return job
+
+    statements: list[str] = []
+    holding = asyncio.create_task(storage._writer.run(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    storage._writer._connection.set_trace_callback(statements.append)
+    waiting = [asyncio.create_task(storage._writer.run(beat(number))) for number in range(8)]
+    await asyncio.sleep(0)
+    goes_on.set()
+    async with asyncio.timeout(10):
+        await holding
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) if isinstance(one, Exception) else one for one in found] == [
+        *(0, 1, 2, ZeroDivisionError, 4, errors.SystemFailure, 6, 7)
+    ]
+    assert (
+        count(file, "SELECT count(*) FROM heartbeat WHERE node IN ('n0', 'n1', 'n2', 'n4', 'n6', 'n7')") == 6
+    )
+    assert count(file, "SELECT count(*) FROM heartbeat WHERE node IN ('n3', 'n5') OR at = 1") == 0
+    assert statements.count("COMMIT") == 2  # of what held them up, and theirs
 
 
 async def test_calls_go_before_the_dispatchers_work(storage: Sqlite, node: Node) -> None:
@@ -313,3 +353,61 @@ async def test_half_a_backup_is_removed(storage: Sqlite, tmp_path: Path) -> None
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
     assert not target.exists()
+
+
+@pytest.fixture
+def small_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log is begun anew after 100 pages rather than 16,000, and looked at without rest."""
+    monkeypatch.setattr(checkpoints, "ENOUGH", 100)
+    monkeypatch.setattr(checkpoints, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(checkpoints, "FAILED_PAUSE_SECONDS", 0.001)
+
+
+async def write_much(node: Node) -> None:
+    """About 3,000 pages, in a hundred commits."""
+    for number in range(100):
+        changes = [await creation(node, *(f"p{number}-{place}" for place in range(50))) for _ in range(2)]
+        assert await commit_all(node, changes) == [Committed()] * 2
+
+
+def pages_of_the_log(file: Path) -> int:
+    return Path(f"{file}-wal").stat().st_size // 4096
+
+
+@pytest.mark.usefixtures("small_log")
+async def test_under_load_the_log_is_carried_over_and_begun_anew(node: Node, file: Path) -> None:
+    await write_much(node)
+    assert 100 <= pages_of_the_log(file) < 1000
+    assert count(file, "SELECT count(*) FROM meeting") == 200
+
+
+@pytest.mark.usefixtures("small_log")
+async def test_what_could_not_be_carried_over_is_later(
+    node: Node, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = checkpoints.carry_over, iter(range(10))
+
+    def failing(connection: sqlite3.Connection) -> int:
+        if next(failures, None) is not None:
+            raise sqlite3.OperationalError
+        return real(connection)
+
+    monkeypatch.setattr(checkpoints, "carry_over", failing)
+    with capture_logs() as logs:
+        await write_much(node)
+    assert [one["event"] for one in logs] == ["checkpoint failed"] * 10
+    assert pages_of_the_log(file) < 1000
+
+
+async def test_a_log_that_nobody_carries_over_is_by_the_writer(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "TOO_MANY", 300)
+    monkeypatch.setattr(checkpoints, "PAUSE_SECONDS", 60)
+    file = Path(shutil.copy(sqlite_template, tmp_path / "other.db"))
+    storage = await open_sqlite(str(file), max_waiting=50)
+    await storage.put_org(ORG)
+    await storage.put_app(APP)
+    await write_much(Node(storage, StoppedClock()))
+    assert 100 <= pages_of_the_log(file) < 1000
+    await storage.close()

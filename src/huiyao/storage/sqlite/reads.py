@@ -4,7 +4,8 @@ import asyncio
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 import structlog
 
@@ -20,10 +21,9 @@ _MEETING: Final = f"SELECT {rows.MEETING} FROM meeting m WHERE m.org_id = ? AND 
 _ATTENDEE: Final = (
     f"SELECT {rows.ATTENDEE} FROM attendee a WHERE a.org_id = ? AND a.meeting_id = ? AND a.uid = ?"
 )
-_ATTENDEES: Final = (
-    f"SELECT {rows.ATTENDEE} FROM attendee a"
-    " WHERE a.org_id = ? AND a.meeting_id = ? ORDER BY a.position, a.uid"
-)
+_ATTENDEES: Final = f"SELECT {rows.ATTENDEE} FROM attendee a WHERE a.org_id = ? AND a.meeting_id = ?"
+# In their order on the list; SQLite would take longer to sort them.
+_PLACE_ON_LIST: Final = itemgetter(*map(rows.ATTENDEE_FIELDS.index, ("position", "uid")))
 _RECORD: Final = (
     "SELECT meeting_id, fingerprint FROM idempotency"
     " WHERE org_id = ? AND app_id = ? AND uid = ? AND key = ? AND expires_at > ?"
@@ -83,6 +83,11 @@ def failure(error: sqlite3.Error) -> errors.SystemFailure:
     return errors.SystemFailure()
 
 
+def _listed(attendees: list[Any]) -> list[Attendee]:
+    attendees.sort(key=_PLACE_ON_LIST)
+    return list(map(rows.attendee, attendees))
+
+
 class Reads:
     """The part of the storage that reads; `_reader` belongs to the event loop's thread."""
 
@@ -91,24 +96,25 @@ class Reads:
     _writer: Writer
 
     async def meeting(self, org_id: int, meeting_id: int, uid: str) -> tuple[Meeting, Attendee] | None:
-        with snapshot(self._reader) as reader:
-            attendee = reader.execute(_ATTENDEE, (org_id, meeting_id, uid)).fetchone()
-            if attendee is None:
-                return None
-            meeting = reader.execute(_MEETING, (org_id, meeting_id)).fetchone()
-        return rows.meeting(meeting), rows.attendee(attendee)
+        try:
+            # A SELECT that is not at its end holds its snapshot, so both are of one moment without BEGIN and COMMIT.
+            attendees = self._reader.execute(_ATTENDEE, (org_id, meeting_id, uid))
+            meeting = self._reader.execute(_MEETING, (org_id, meeting_id)).fetchone()
+            attendee = attendees.fetchone()
+        except sqlite3.Error as error:
+            raise failure(error) from error
+        return (rows.meeting(meeting), rows.attendee(attendee)) if attendee else None
 
     async def whole_meeting(self, org_id: int, meeting_id: int) -> tuple[Meeting, list[Attendee]] | None:
         key = (org_id, meeting_id)
         try:
-            # A SELECT that is not at its end holds its snapshot, so both are of one moment without BEGIN and COMMIT.
-            attendees = self._reader.execute(_ATTENDEES, key)
+            attendees = self._reader.execute(_ATTENDEES, key)  # one moment, as above
             row = self._reader.execute(_MEETING, key).fetchone()
             if row is None:
                 return None
             meeting = rows.meeting(row)
             if meeting.size <= LARGE_MEETING:
-                return meeting, list(map(rows.attendee, attendees.fetchall()))
+                return meeting, _listed(attendees.fetchall())
             attendees.close()
         except sqlite3.Error as error:
             raise failure(error) from error
@@ -118,7 +124,7 @@ class Reads:
         with apart(self._path) as connection:
             meeting = connection.execute(_MEETING, key).fetchone()
             attendees = connection.execute(_ATTENDEES, key).fetchall()
-        return rows.meeting(meeting), list(map(rows.attendee, attendees))
+        return rows.meeting(meeting), _listed(attendees)
 
     async def find_repeated(
         self, org_id: int, app_id: int, uid: str, key: str, *, now: int

@@ -1,7 +1,8 @@
 """The one writer: a thread that commits what waits together.
 
 What calls wait for goes first: small jobs they cannot go on without, then their Changes, then the dispatcher's work,
-which gets its turn between them once it has waited long enough.
+which gets its turn between them once it has waited long enough. A commit costs as much for one as for many, so jobs
+that wait share a transaction, as Changes do; the dispatcher's are large and have theirs alone.
 """
 
 import asyncio
@@ -11,26 +12,33 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 
 from huiyao import errors
 from huiyao.rules.change import Change
 from huiyao.storage.contract import Committed, Verdict
-from huiyao.storage.sqlite import commit
+from huiyao.storage.sqlite import checkpoints, commit
+from huiyao.storage.sqlite.checkpoints import Checkpoints
 
 T = TypeVar("T")
 Outcome = Verdict | errors.ApiError
 Waiting = tuple[Change, "asyncio.Future[Verdict]"]
 Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
 
-LARGEST_BATCH: Final = 500  # Changes; keeps the wait of the first one short
+LARGEST_BATCH: Final = 500  # Changes, or jobs; keeps the wait of the first one short
 BATCH_ROWS: Final = 5_000  # attendee rows, after which a batch takes no more: jobs wait as long as it lasts
 BACKGROUND_SECONDS: Final = 0.1  # without rest, calls let the dispatcher have a turn this often
 BUSY_SECONDS: Final = 3.0  # how long another process (a command beside `serve`) may hold the database
 
 log = structlog.get_logger(__name__)
+
+
+class Done(NamedTuple):
+    """What a job answered."""
+
+    result: Any
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -51,8 +59,7 @@ def connect(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -32000")
-        # Pages, 64 MB: a page that a herd of messages writes many times goes into the database once.
-        connection.execute("PRAGMA wal_autocheckpoint = 16000")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {checkpoints.TOO_MANY}")
     except sqlite3.Error:
         connection.close()
         raise
@@ -72,6 +79,8 @@ class Writer:
         self._background_ran_at = 0.0
         self._work = threading.Condition()
         self._stopping = False
+        self._finishing = False  # the rest of a checkpoint is to be done
+        self._checkpoints = Checkpoints(connect(path), finish=self._finish)
         self._on_tasks: Callable[[], None] | None = None
         self._on_commits: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -97,7 +106,7 @@ class Writer:
         return await done
 
     async def run(self, job: Callable[[sqlite3.Connection], T], *, background: bool = False) -> T:
-        """Run a job in a transaction of its own. Raises SystemFailure where SQLite refuses."""
+        """Run a job; where it raises, nothing of it is committed. Raises SystemFailure where SQLite refuses."""
         done: asyncio.Future[T] = self._loop.create_future()
         with self._work:
             self._refuse_if_stopped()
@@ -111,6 +120,7 @@ class Writer:
             self._stopping = True
             self._work.notify()
         await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._checkpoints.close)
         self._connection.close()
 
     def _refuse_if_stopped(self) -> None:
@@ -120,26 +130,46 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._work:
-                while not (self._changes or self._jobs or self._background or self._stopping):
+                while not (
+                    self._changes or self._jobs or self._background or self._stopping or self._finishing
+                ):
                     self._work.wait()
-                job = self._take_job()
-                batch = [] if job else self._take_batch()
-            if job:
-                self._run_job(job)
+                finishing, self._finishing = self._finishing, False
+                jobs = self._take_jobs()
+                batch = [] if jobs else self._take_batch()
+            if finishing:
+                self._finish_checkpoint()
+            if jobs:
+                self._loop.call_soon_threadsafe(_answer, jobs, self._run_jobs(jobs))
+                self._checkpoints.written()
             elif batch:
                 outcomes = self._commit_batch([change for change, _ in batch])
                 self._loop.call_soon_threadsafe(self._settle, batch, outcomes)
-            else:
+                self._checkpoints.written()
+            elif not finishing:
                 return
 
-    def _take_job(self) -> Job | None:
+    def _finish(self) -> None:
+        with self._work:
+            self._finishing = True
+            self._work.notify()
+
+    def _finish_checkpoint(self) -> None:
+        """Nobody writes meanwhile, so the log can be begun anew behind it."""
+        try:
+            checkpoints.carry_over(self._connection)
+        except sqlite3.Error as error:
+            log.error("checkpoint failed", error=name(error))
+
+    def _take_jobs(self) -> list[Job]:
+        """Those that go together."""
         if self._jobs:
-            return self._jobs.popleft()
+            return [self._jobs.popleft() for _ in range(min(LARGEST_BATCH, len(self._jobs)))]
         now = time.monotonic()
         if self._background and (not self._changes or now - self._background_ran_at > BACKGROUND_SECONDS):
             self._background_ran_at = now
-            return self._background.popleft()
-        return None
+            return [self._background.popleft()]
+        return []
 
     def _take_batch(self) -> list[Waiting]:
         """The Changes that go together: nothing in one batch depends on another of it.
@@ -203,18 +233,34 @@ class Writer:
         if self._on_commits and any(isinstance(outcome, Committed) for outcome in outcomes):
             self._on_commits()
 
-    def _run_job(self, job: Job) -> None:
-        work, done = job
-        result: Any = None
-        failure: Exception | None = None
+    def _run_jobs(self, jobs: list[Job]) -> list[Done | Exception]:
+        """What each came to. One that fails leaves nothing behind, and the others as they are."""
         try:
-            result = commit.in_transaction(self._connection, work)
+            return commit.in_transaction(
+                self._connection, lambda inside: [_alone(inside, work) for work, _ in jobs]
+            )
         except sqlite3.Error as error:
+            # The database is locked, full or broken: no job would fare better alone.
+            log.error("job failed", error=name(error), jobs=len(jobs))
+            return [_failure(error) for _ in jobs]
+
+
+def _alone(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> Done | Exception:
+    """Raises sqlite3.OperationalError where the transaction as a whole cannot go on."""
+    connection.execute("SAVEPOINT job")
+    try:
+        done = Done(work(connection))
+    except sqlite3.OperationalError:
+        raise
+    except Exception as error:  # the loop's edge: the caller gets it, the others are done
+        connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+        if isinstance(error, sqlite3.Error):
             log.error("job failed", error=name(error))
-            failure = _failure(error)
-        except Exception as error:  # (the loop's edge: the caller gets it, the thread goes on)
-            failure = error
-        self._loop.call_soon_threadsafe(_answer, done, result, failure)
+            return _failure(error)
+        return error
+    connection.execute("RELEASE job")
+    return done
 
 
 def name(error: Exception) -> str:
@@ -237,10 +283,11 @@ def _rows(change: Change) -> int:
     return rows + change.meeting.size if change.reset and change.meeting else rows
 
 
-def _answer(done: "asyncio.Future[Any]", result: object, failure: Exception | None) -> None:
-    if done.done():
-        return
-    if failure:
-        done.set_exception(failure)
-    else:
-        done.set_result(result)
+def _answer(jobs: list[Job], outcomes: list[Done | Exception]) -> None:
+    for (_, done), outcome in zip(jobs, outcomes, strict=True):
+        if done.done():  # its caller was cancelled meanwhile
+            continue
+        if isinstance(outcome, Done):
+            done.set_result(outcome.result)
+        else:
+            done.set_exception(outcome)
