@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import cycle, groupby
 
 import msgspec
 
@@ -178,7 +178,9 @@ class Asking:
 
 
 def in_turn(requests: Sequence[bytes]) -> load.MakeRequest:
-    return lambda n: requests[n % len(requests)]
+    """Each run goes on where the one before ended: an answer that was given already would change nothing."""
+    turning = cycle(requests)
+    return lambda _: next(turning)
 
 
 def _detail(one: Known, place: str) -> dict[str, object]:

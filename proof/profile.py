@@ -81,9 +81,10 @@ def calls(databases: servers.Databases, folder: Path, *, seconds: float, top: in
     with servers.running(command, port=port, url=url) as process:
         asked: Mapping[str, list[bytes]] = Asking(url, life, servers.token(port, app)).repeatable()
         for call in CALLS:
-            load.drive(port, in_turn(asked[call]), seconds=1)
+            turn = in_turn(asked[call])
+            load.drive(port, turn, seconds=1)
             with spying(process.pid, folder / call, seconds=seconds):
-                rate = load.drive(port, in_turn(asked[call]), seconds=seconds + 1).rate
+                rate = load.drive(port, turn, seconds=seconds + 1).rate
             show(f"{databases.kind}, {call}, {rate:,.0f} a second", folder / call, top=top)
 
 

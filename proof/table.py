@@ -62,11 +62,19 @@ def _cells(row: Row) -> list[str]:
         "<br>".join(one.budget or "–" for one in measures),
         "<br>".join(
             [
-                "**fails**" if row.wrong else "met" if row.holds else "**missed**",
+                _verdict(row),
                 *(f"{one.what}: {one.why}" for one in measures if not one.met and one.why),
             ]
         ),
     ]
+
+
+def _verdict(row: Row) -> str:
+    if row.wrong:
+        return "**fails**"
+    if not row.holds:
+        return "**missed**"
+    return "met" if any(one.budget for one in row.measures) else "holds"
 
 
 def _wrong(row: Row) -> str:
