@@ -23,6 +23,7 @@ DRAIN_SECONDS: Final = 30.0
 STOPPING_DRAIN_SECONDS: Final = 2.0
 LONGEST_HEAD_BYTES: Final = 65_536
 
+_INTERIM: Final = b"HTTP/1.1 1"  # 100 Continue: the client waits for it, and the answer is still to come
 _REFUSAL: Final = (
     b"HTTP/1.1 %b\r\ncontent-type: application/json;charset=UTF-8\r\ncontent-length: %d\r\n"
     b"connection: close\r\n\r\n%b"
@@ -66,7 +67,7 @@ class Connection(HttpToolsProtocol):
     # What uvicorn's requests do with their transport
 
     def write(self, data: bytes) -> None:
-        """The head of an answer waits for its body, or for the loop's next turn: one system call instead of two.
+        """The head of an answer waits for the beginning of its body, or its end: one system call instead of two.
 
         Of requests sent without waiting, uvicorn tells only the last that the client has gone; others still write.
         """
@@ -74,10 +75,9 @@ class Connection(HttpToolsProtocol):
             return
         if self._head:
             data, self._head = self._head + data, b""
-        elif self._answer_begins:
+        elif self._answer_begins and not data.startswith(_INTERIM):
             self._answer_begins = False
             self._head = data
-            self.loop.call_soon(self._flush)
             return
         self._written += len(data)
         self.transport.write(data)
@@ -132,6 +132,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """As uvicorn's, but without a timer for each kept connection."""
+        self._flush()
         self.server_state.total_requests += 1
         self._answer_begins = True
         self.heard_at = self.answered_at = monotonic()
