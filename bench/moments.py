@@ -25,7 +25,7 @@ SETTLE_SECONDS = 2.0  # from the creates of the reminders to the first one's mom
 DEADLINE_SECONDS = 60
 
 
-def lateness(databases: servers.Databases, *, count: int, seconds: float, rounds: int) -> dict[str, object]:
+def lateness(databases: servers.Databases, *, count: int, seconds: float, rounds: int) -> dict[str, float]:
     """`count` reminders of one member, due at moments spread at random over `seconds`, to their being in the inbox."""
     url = databases.create("lateness")
     seeding.prepare(url)

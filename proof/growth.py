@@ -224,17 +224,18 @@ def _rows(figures: Mapping[str, Any], *, rounds: int) -> Iterator[Row]:
     kind, calls = figures["database"], figures["calls"]
     small, large = str(figures["sizes"][0]), str(figures["sizes"][-1])
     span = f"{int(small):,} to {int(large):,} meetings on {kind}"
+    few, many = f"{int(small):,}", f"{int(large):,}"
     for call in BUDGETED:
         found = calls[call]
         yield Row(
             done=f"{call}, from {span}",
             times=rounds,
             measures=(
-                Measure(what=f"calls a second with {small}", value=found[small]["per_second"]),
-                Measure(what=f"with {large}", value=found[large]["per_second"]),
+                Measure(what=f"calls a second with {few}", value=found[small]["per_second"]),
+                Measure(what=f"with {many}", value=found[large]["per_second"]),
                 Measure(what="of the rate is left", value=found["ratio"]["per_second"], at_least=LEAST_RATIO),
-                Measure(what=f"p99 with {small}", value=found[small]["p99_ms"], unit="ms"),
-                Measure(what=f"p99 with {large}", value=found[large]["p99_ms"], unit="ms"),
+                Measure(what=f"p99 with {few}", value=found[small]["p99_ms"], unit="ms"),
+                Measure(what=f"p99 with {many}", value=found[large]["p99_ms"], unit="ms"),
                 Measure(what="p99, small by large", value=found["ratio"]["p99_ms"], at_least=LEAST_RATIO),
             ),
         )
@@ -243,13 +244,13 @@ def _rows(figures: Mapping[str, Any], *, rounds: int) -> Iterator[Row]:
         done=f"the dispatcher's claim, from {span}",
         times=rounds,
         measures=(
-            Measure(what=f"with {small}", value=claim[small]["p50_ms"], unit="ms"),
-            Measure(what=f"with {large}", value=claim[large]["p50_ms"], unit="ms"),
+            Measure(what=f"with {few}", value=claim[small]["p50_ms"], unit="ms"),
+            Measure(what=f"with {many}", value=claim[large]["p50_ms"], unit="ms"),
             Measure(
                 what="small by large", value=claim["ratio"]["p50_ms"], at_least=LEAST_RATIO, why=_why(kind)
             ),
             *(
-                Measure(what=f"written with {size}", value=claim[size]["written_kb"], unit="kB")
+                Measure(what=f"written with {int(size):,}", value=claim[size]["written_kb"], unit="kB")
                 for size in (small, large)
                 if kind == "sqlite"
             ),
@@ -265,7 +266,7 @@ def _rows(figures: Mapping[str, Any], *, rounds: int) -> Iterator[Row]:
         done=f"the disk, from {span}",
         times=1,
         measures=tuple(
-            Measure(what=f"with {size}", value=value, unit="bytes a meeting")
+            Measure(what=f"with {int(size):,}", value=value, unit="bytes a meeting")
             for size, value in figures["bytes_per_meeting"].items()
         ),
     )

@@ -5,7 +5,21 @@ To add one, write a module whose `prove` yields rows (`proof.result`), and name 
 
 from typing import Final, NamedTuple
 
-from proof import backup, disk, failover, growth, herd, kill, outage, overload, several, soak, torn, upgrade
+from proof import (
+    backup,
+    disk,
+    failover,
+    growth,
+    herd,
+    kill,
+    outage,
+    overload,
+    several,
+    soak,
+    speed,
+    torn,
+    upgrade,
+)
 from proof.result import Program
 
 
@@ -15,6 +29,11 @@ class Entry(NamedTuple):
 
 
 PROGRAMS: Final[dict[str, Entry]] = {
+    "speed": Entry(
+        speed.prove,
+        "One process, 32 connections, meetings of 8; the reference (`bench/reference.py`) has the same SQL, the same"
+        " durability and the same bytes of its answers.",
+    ),
     "kill": Entry(
         kill.prove,
         "Sixteen clients create, update, cancel, answer, nudge, delete and switch reminders as fast as they can.",

@@ -15,6 +15,7 @@ Written by `make prove`; every row is made by a program of `proof/`, which anyon
 `make prove ROWS="kill outage"` runs these two alone and renews their rows. The figures are in `docs/figures/proof/`.
 """
 COLUMNS: Final = ("what was done", "how often", "lost or wrong", "measured", "budget", "")
+SUMMARY: Final = ("program", "rows", "lost or wrong", "budgets met")
 SHOWN_WRONGS: Final = 3  # of one row
 
 
@@ -37,13 +38,25 @@ def read(folder: Path, names: Iterable[str]) -> dict[str, Record]:
 
 def page(records: Mapping[str, Record], summaries: Mapping[str, str]) -> str:
     """The whole document."""
-    parts = [HEAD]
+    parts = [HEAD, _summary(records)]
     for name, record in records.items():
         parts.append(f"## {name}\n\n{summaries[name]}\n\n{table(record.rows)}\n\n_{_machine(record)}_\n")
     missing = [name for name in summaries if name not in records]
     if missing:
         parts.append(f"Not yet run in full: {', '.join(missing)}.\n")
     return "\n".join(parts)
+
+
+def _summary(records: Mapping[str, Record]) -> str:
+    lines = [_line(SUMMARY), _line(["---"] * len(SUMMARY))]
+    for name, record in records.items():
+        wrong = sum(bool(row.wrong) for row in record.rows)
+        budgets = [one for row in record.rows for one in row.measures if one.budget]
+        met = f"{sum(one.met for one in budgets)} of {len(budgets)}" if budgets else "–"
+        lines.append(
+            _line([f"[{name}](#{name})", str(len(record.rows)), f"in {wrong}" if wrong else "nothing", met])
+        )
+    return "\n".join(lines) + "\n"
 
 
 def table(rows: Iterable[Row]) -> str:

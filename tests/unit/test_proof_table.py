@@ -16,6 +16,7 @@ MISSED = Row(
     times=1,
     measures=(Measure(what="rate", value=10, at_least=20, why="the machine was busy"),),
 )
+MACHINE: dict[str, str | int | None] = {"cores": 2, "system": "Linux", "python": "3.11", "commit": "abc"}
 WRONG = Row(done="harm", times=2, wrong=("a meeting is lost", "b", "c", "d"))
 
 
@@ -34,6 +35,20 @@ def test_a_missed_budget_is_shown_with_its_reason() -> None:
 def test_what_is_wrong_is_shown_and_counted() -> None:
     assert cells(WRONG)[2] == "a meeting is lost<br>b<br>c<br>and 1 more"
     assert cells(WRONG)[5] == "**fails**"
+
+
+def test_what_has_no_budget_is_not_said_to_have_met_one() -> None:
+    assert cells(Row(done="nothing", times=1, measures=(Measure(what="rate", value=10),)))[5] == "holds"
+
+
+def test_the_page_begins_with_what_all_programs_came_to() -> None:
+    records = {
+        "one": table.Record(machine=MACHINE, rows=(GOOD, MISSED)),
+        "two": table.Record(machine=MACHINE, rows=(WRONG,)),
+    }
+    text = table.page(records, {"one": "About one.", "two": "About two."})
+    summary = text.partition("## one")[0].splitlines()
+    assert summary[-3:-1] == ["| [one](#one) | 2 | nothing | 1 of 2 |", "| [two](#two) | 1 | in 1 | – |"]
 
 
 @pytest.mark.parametrize(
