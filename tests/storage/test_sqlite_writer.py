@@ -399,6 +399,29 @@ async def test_what_could_not_be_carried_over_is_later(
     assert pages_of_the_log(file) < 1000
 
 
+def test_a_thread_that_is_told_to_end_just_after_it_looked_ends(file: Path) -> None:
+    looked, goes_on = threading.Event(), threading.Event()
+
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            found = self.is_set()
+            looked.set()
+            goes_on.wait(10)
+            return found
+
+    made = checkpoints.Checkpoints(connect(str(file)), finish=lambda: None)
+    made._stopping = Late()
+    made.written()
+    assert looked.wait(10)
+    closing = threading.Thread(target=made.close, daemon=True)
+    closing.start()
+    while not (made._stopping.is_set() and made._written.is_set()):
+        time.sleep(0.001)
+    goes_on.set()
+    closing.join(10)
+    assert not closing.is_alive()
+
+
 async def test_a_log_that_nobody_carries_over_is_by_the_writer(
     sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,9 +51,9 @@ class Checkpoints:
         pause = PAUSE_SECONDS
         while True:
             self._written.wait()
+            self._written.clear()  # not behind the next look: `close` sets both, the one that is waited for last
             if self._stopping.wait(pause):
                 return
-            self._written.clear()
             try:
                 if self._carry_over() >= ENOUGH:
                     self._finish()
