@@ -18,7 +18,7 @@ from huiyao.server.connection import Connection, Watch
 
 BACKLOG: Final = 2048
 # The loop accepts one connection a turn from each socket it was given, however many wait: from a crowd that took
-# seconds, in which /healthz was not heard either. So it is given the same one several times.
+# seconds, in which /healthz was not heard either. So a process that accepts alone is given the same one several times.
 DOORS: Final = 8
 # Calls end within seconds of their own; whatever is left then is cut off.
 STOP_SECONDS: Final = 10
@@ -104,7 +104,8 @@ async def run(
     server = Server(application, watch, shared=shared, ending=ending)
     sweeper = asyncio.create_task(watch.run(server.server_state.connections))
     try:
-        await server.serve(sockets=[listener, *(listener.dup() for _ in range(DOORS - 1))])
+        doors = 1 if shared else DOORS
+        await server.serve(sockets=[listener, *(listener.dup() for _ in range(doors - 1))])
     finally:
         sweeper.cancel()
 
