@@ -1,6 +1,7 @@
 """One fault under load, and what became of it: how long nobody was served, how fast calls were answered meanwhile."""
 
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
@@ -84,6 +85,7 @@ def strike(house: House, told: Told, fault: Callable[[], Moments], luck: random.
     told.wrong += load.faults
     told.settled.append(house.settle())
     told.wrong += judge.mistakes(load.lives, records.read(house.url, since=began_at))
+    print(".", end="", file=sys.stderr, flush=True)  # a program of many faults takes minutes
 
 
 def between(attempts: Sequence[Attempt], start: float, end: float) -> list[Attempt]:
