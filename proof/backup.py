@@ -5,15 +5,16 @@ On SQLite `huiyao db backup`, on PostgreSQL its own pg_dump and pg_restore.
 
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from bench import lives, load, report, seeding, servers
 from proof.asking import Asking, in_turn
 from proof.cluster import BINARIES
 from proof.result import Measure, Row, Run
+from proof.watching import repeating
 
 KINDS = ("sqlite", "postgresql")
 CREATED = 1_000  # meetings before each backup, all of which it must hold
@@ -31,11 +32,8 @@ BROKEN = f"""
 
 def prove(run: Run) -> Iterator[Row]:
     for kind in KINDS:
-        databases = servers.Databases(kind, run.place(kind))
-        try:
+        with closing(servers.Databases(kind, run.place(kind))) as databases:
             yield _backup(databases, run)
-        finally:
-            databases.close()
 
 
 def _backup(databases: servers.Databases, run: Run) -> Row:
@@ -51,12 +49,16 @@ def _backup(databases: servers.Databases, run: Run) -> Row:
         creates = Asking(url, life, servers.token(port, app)).repeatable()["create"]
         for number in range(times):
             acknowledged = _created(load.drive(port, in_turn(creates), count=CREATED, keep=True))
-            writing = _Writing(port, creates)
-            with writing:
+            written: list[load.Result] = []
+
+            def write(written: list[load.Result] = written) -> None:
+                written.append(load.drive(port, in_turn(creates), seconds=0.5, connections=8))
+
+            with repeating(write):
                 began = time.monotonic()
                 copy = _copy(databases, url, f"copy_{number}")
                 took.append(time.monotonic() - began)
-            slowest.append(writing.p99)
+            slowest.append(max(one.p99 for one in written) * 1000)
             wrong += _verify(copy, acknowledged)
             held += len(acknowledged)
     wrong += _serve(copy, app, acknowledged, life)
@@ -72,29 +74,6 @@ def _backup(databases: servers.Databases, run: Run) -> Row:
             Measure(what="p99 of creates meanwhile", value=report.middle(slowest, 1), unit="ms"),
         ),
     )
-
-
-class _Writing:
-    """Creates without rest, in a thread, for as long as the block lasts."""
-
-    def __init__(self, port: int, requests: Sequence[bytes]) -> None:
-        self.p99 = 0.0
-        self._over = threading.Event()
-        self._port = port
-        self._requests = requests
-        self._thread = threading.Thread(target=self._run, name="writing")
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.is_set():
-            result = load.drive(self._port, in_turn(self._requests), seconds=0.5, connections=8)
-            self.p99 = max(self.p99, result.p99 * 1000)
 
 
 def _created(result: load.Result) -> list[int]:

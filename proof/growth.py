@@ -7,7 +7,7 @@ what is in them, so that whatever else the machine does strikes all alike. The d
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,8 @@ class Grown:
 
 def prove(run: Run) -> Iterator[Row]:
     for kind in KINDS:
-        databases = servers.Databases(kind, run.place(kind), settings=POSTGRES)
-        try:
+        with closing(servers.Databases(kind, run.place(kind), settings=POSTGRES)) as databases:
             yield from _grow(databases, run)
-        finally:
-            databases.close()
 
 
 def _grow(databases: servers.Databases, run: Run) -> Iterator[Row]:

@@ -7,6 +7,7 @@ Also with an app that is told of everything, so that an event is written for eac
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from bench import flood, lives, load, report, seeding, servers
 from proof.asking import Asking, in_turn
@@ -31,11 +32,8 @@ TOLD = "SELECT {what} FROM message WHERE kind = 'reminder' AND meeting_id BETWEE
 def prove(run: Run) -> Iterator[Row]:
     for kind in KINDS:
         for told in (False, True):
-            databases = servers.Databases(kind, run.place(kind))
-            try:
+            with closing(servers.Databases(kind, run.place(kind))) as databases:
                 yield _herd(databases, run, told=told)
-            finally:
-                databases.close()
 
 
 def _herd(databases: servers.Databases, run: Run, *, told: bool) -> Row:

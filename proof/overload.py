@@ -7,10 +7,9 @@ below what was set for it, and seconds later everything is as it was.
 import asyncio
 import contextlib
 import multiprocessing
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from multiprocessing.synchronize import Event
 from subprocess import Popen
 
@@ -19,6 +18,7 @@ import httpx
 from bench import flood, lives, load, report, servers
 from proof.asking import Asking, in_turn
 from proof.result import Measure, Row, Run
+from proof.watching import repeating
 
 KINDS = ("sqlite", "postgresql")
 MEETINGS = 30_000  # so many that those created meanwhile make no call dearer
@@ -38,7 +38,7 @@ STRETCHES, STRETCH_SECONDS = 15, 0.5
 
 
 class Watching:
-    """Asks for /healthz and looks at the process ten times a second, in a thread."""
+    """Asks for /healthz, each time on a connection of its own, and looks at the process's memory."""
 
     def __init__(self, port: int, process: Popen[bytes]) -> None:
         self.seconds: list[float] = []
@@ -46,30 +46,19 @@ class Watching:
         self.memory_mb = 0.0
         self._address = f"http://127.0.0.1:{port}/healthz"
         self._process = process
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watching")
+        self._http = httpx.Client(trust_env=False, timeout=30, headers={"connection": "close"})
 
-    def __enter__(self) -> "Watching":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with httpx.Client(trust_env=False, timeout=30) as http:
-            while not self._over.wait(0.1):
-                self.memory_mb = max(self.memory_mb, servers.resident_mb(self._process))
-                began = time.perf_counter()
-                try:
-                    status = http.get(self._address, headers={"connection": "close"}).status_code
-                except httpx.TransportError as error:
-                    self.failures.append(f"/healthz: {type(error).__name__}")
-                    continue
-                self.seconds.append(time.perf_counter() - began)
-                if status != 200:
-                    self.failures.append(f"/healthz answered {status}")
+    def look(self) -> None:
+        self.memory_mb = max(self.memory_mb, servers.resident_mb(self._process))
+        began = time.perf_counter()
+        try:
+            status = self._http.get(self._address).status_code
+        except httpx.TransportError as error:
+            self.failures.append(f"/healthz: {type(error).__name__}")
+            return
+        self.seconds.append(time.perf_counter() - began)
+        if status != 200:
+            self.failures.append(f"/healthz answered {status}")
 
 
 class Crowd:
@@ -164,11 +153,8 @@ class Crowd:
 def prove(run: Run) -> Iterator[Row]:
     flood.raise_limit()
     for kind in KINDS:
-        databases = servers.Databases(kind, run.place(kind))
-        try:
+        with closing(servers.Databases(kind, run.place(kind))) as databases:
             yield from _overload(databases, run)
-        finally:
-            databases.close()
 
 
 def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
@@ -221,7 +207,8 @@ def _flooded(
     among: AbstractContextManager[None],
 ) -> Row:
     before = _capacity(port, requests)
-    with among, Watching(port, process) as watching:
+    watching = Watching(port, process)
+    with among, repeating(watching.look, pause_seconds=0.1):
         arguments = {"rate": before * TIMES_CAPACITY, "seconds": seconds}
         with flood.apart(port, requests, connections=CONNECTIONS, **arguments) as over:
             found = over.result()

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench import lives, load, seeding, servers
@@ -113,12 +113,9 @@ def main() -> None:
     for kind in options.database or KINDS:
         with tempfile.TemporaryDirectory(prefix="huiyao-profile-") as name:
             folder = Path(name)
-            databases = servers.Databases(kind, folder)
-            try:
+            with closing(servers.Databases(kind, folder)) as databases:
                 calls(databases, folder, seconds=options.seconds, top=options.top)
                 dispatcher(databases, folder, seconds=options.seconds, top=options.top)
-            finally:
-                databases.close()
 
 
 if __name__ == "__main__":

@@ -6,15 +6,16 @@ first sixth, in which caches fill.
 
 import random
 import statistics
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from subprocess import Popen
 
 from bench import flood, lives, load, servers
 from proof.asking import Asking, in_turn
 from proof.result import Measure, Row, Run
+from proof.watching import repeating
 
 KINDS = ("sqlite", "postgresql")
 MEETINGS = 10_000
@@ -41,37 +42,23 @@ MEMORY_MB_AN_HOUR, FILES_AN_HOUR, LATENCY_PART_AN_HOUR = 20.0, 5.0, 0.5
 
 
 class Samples:
-    """What the processes hold, once a second, in a thread."""
+    """What the processes hold."""
 
     def __init__(self, processes: Sequence[Popen[bytes]]) -> None:
         self.memory_mb: list[tuple[float, float]] = []
         self.files: list[tuple[float, float]] = []
         self._folders = [Path(f"/proc/{one.pid}") for one in processes]
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="samples")
 
-    def __enter__(self) -> "Samples":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
-            now = time.monotonic()
-            self.memory_mb.append((now, sum(map(_private_mb, self._folders))))
-            self.files.append((now, sum(len(list((one / "fd").iterdir())) for one in self._folders)))
+    def take(self) -> None:
+        now = time.monotonic()
+        self.memory_mb.append((now, sum(map(_private_mb, self._folders))))
+        self.files.append((now, sum(len(list((one / "fd").iterdir())) for one in self._folders)))
 
 
 def prove(run: Run) -> Iterator[Row]:
     for kind in KINDS:
-        databases = servers.Databases(kind, run.place(kind))
-        try:
+        with closing(servers.Databases(kind, run.place(kind))) as databases:
             yield _soak(databases, run)
-        finally:
-            databases.close()
 
 
 def _soak(databases: servers.Databases, run: Run) -> Row:
@@ -87,7 +74,8 @@ def _soak(databases: servers.Databases, run: Run) -> Row:
         load.drive(port, in_turn(mixed), seconds=2)
         rate = load.drive(port, in_turn(mixed), seconds=5).rate * HALF
         slices: list[flood.Flooded] = []
-        with Samples([process]) as samples:
+        samples = Samples([process])
+        with repeating(samples.take, pause_seconds=SAMPLE_SECONDS):
             until = time.monotonic() + seconds
             length = min(SLICE_SECONDS, seconds / 10)
             while time.monotonic() < until:

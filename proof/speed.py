@@ -5,6 +5,7 @@ What `make bench` and `make bench-dispatch` measure in more detail, as far as th
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx
 
@@ -23,18 +24,12 @@ LOOK_SECONDS = 0.01
 
 def prove(run: Run) -> Iterator[Row]:
     for kind in KINDS:
-        databases = servers.Databases(kind, run.place(kind))
-        try:
+        with closing(servers.Databases(kind, run.place(kind))) as databases:
             yield from _beside_reference(databases, run)
             yield _members(databases)
             yield _lateness(databases, run)
-        finally:
-            databases.close()
-    databases = servers.Databases("sqlite", run.place("start"))
-    try:
+    with closing(servers.Databases("sqlite", run.place("start"))) as databases:
         yield _start(databases, run)
-    finally:
-        databases.close()
 
 
 def _beside_reference(databases: servers.Databases, run: Run) -> Iterator[Row]:

@@ -39,11 +39,8 @@ STALE = """
 def prove(run: Run) -> Iterator[Row]:
     earlier = _earlier(run.place("earlier"))
     for kind in KINDS:
-        databases = servers.Databases(kind, run.place(kind))
-        try:
+        with closing(servers.Databases(kind, run.place(kind))) as databases:
             yield _upgrade(databases, earlier, run)
-        finally:
-            databases.close()
 
 
 def _earlier(folder: Path) -> dict[str, str]:
