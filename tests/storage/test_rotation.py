@@ -139,6 +139,30 @@ async def test_the_old_key_makes_no_token_that_is_good_for_longer(house: House) 
         assert (read is not None) == good
 
 
+async def test_a_token_found_genuine_is_looked_at_again_under_another_key(house: House) -> None:
+    node = await house.node(OLD)
+    before = await node.token()
+    assert await node.takes(before)
+    await house.rotate(OLD, NEW)
+    await node.keyring.refresh()
+    assert await node.takes(before)
+    await house.finish(NEW, revoke=True)
+    await node.keyring.refresh()
+    assert not await node.takes(before)
+
+
+async def test_few_tokens_are_remembered_and_all_that_are_genuine_are_taken(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huiyao.service.access.TOKENS_REMEMBERED", 2)
+    node = await house.node(OLD)
+    app = await node.app()
+    tokens = [(await node.access.token(app, force=True))[0] for _ in range(5)]
+    for token in [*tokens, *tokens]:
+        assert await node.takes(token)
+        assert len(node.access._genuine) <= 2
+
+
 async def test_a_secret_that_is_written_with_the_old_key_in_hand_is_sealed_with_the_new_one(
     house: House,
 ) -> None:

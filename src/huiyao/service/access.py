@@ -24,6 +24,7 @@ from huiyao.storage.contract import Storage
 REMEMBER_SECONDS: Final = 5.0  # how long a node believes what it read of an app or organisation
 KEEP_CURRENT_MS: Final = 300_000  # flags=0 gives the current token if it has at least this left
 GENERATIONS_REMEMBERED: Final = 10_000
+TOKENS_REMEMBERED: Final = 1000  # of the present key, that were found genuine
 # New tokens of one app: as many at once as it has clients, and some; each supersedes another, and is a row.
 FORCED_AT_ONCE: Final = 1000
 FORCED_PER_SECOND: Final = 10
@@ -52,6 +53,9 @@ class Access:
         self._orgs: _Memory[Org] = _Memory(storage.org)
         self._forced = Paces()
         self._issued: dict[tuple[int, int], int] = {}  # (app, generation) → issued_at, which never changes
+        # Nobody guesses at one by how long the look takes: what is looked for is a keyed hash, not the beginning.
+        self._genuine: dict[str, Claim] = {}
+        self._genuine_keys = keyring.current
         # A call for an app that does not exist compares with this, to take as long as any other.
         self._decoy = keyring.seal(secrets.token_urlsafe(32), app_id=0)
         self._decoy_keys = keyring.current
@@ -148,16 +152,28 @@ class Access:
         """None where no key of ours has made it. One before the present key vouches only for what expires in time:
         whoever has it now can make no token that is good for longer.
         """
+        current = self._keyring.current
+        if self._genuine_keys is current:
+            claim = self._genuine.get(token)
+            if claim is not None:
+                return claim
         text, _, mac = token.rpartition("_")
         if not token.isascii():
             return None
-        if hmac.compare_digest(mac, _mac(self._keyring.current, text)):
-            return _claim(text)
+        if hmac.compare_digest(mac, _mac(current, text)):
+            return self._remember(token, _claim(text), current)
         for one in self._keyring.earlier:
             if hmac.compare_digest(mac, _mac(one.keys, text)):
                 claim = _claim(text)
                 return claim if claim.expires_at <= one.tokens_until else None
         return None
+
+    def _remember(self, token: str, claim: Claim, keys: Keys) -> Claim:
+        if self._genuine_keys is not keys or len(self._genuine) >= TOKENS_REMEMBERED:
+            self._genuine = {}
+            self._genuine_keys = keys
+        self._genuine[token] = claim
+        return claim
 
     async def _issued_at(self, app_id: int, number: int) -> int | None:
         known = self._issued.get((app_id, number))
