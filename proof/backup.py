@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bench import lives, load, report, seeding, servers
+from huiyao.storage.contract import IDS_AHEAD
 from proof.asking import Asking, in_turn
 from proof.cluster import BINARIES
 from proof.result import Measure, Row, Run
@@ -111,6 +112,7 @@ def _verify(copy: str, acknowledged: Sequence[int]) -> Iterator[str]:
 
 def _serve(copy: str, app: servers.App, acknowledged: Sequence[int], life: lives.Life) -> Iterator[str]:
     """The copy is served, and answers for all of them."""
+    servers.huiyao("db", "restored", url=copy)
     port = servers.free_port()
     some = ", ".join(map(str, acknowledged))
     organizers = seeding.rows(copy, f"SELECT id, organizer_uid FROM meeting WHERE id IN ({some})")
@@ -128,5 +130,8 @@ def _serve(copy: str, app: servers.App, acknowledged: Sequence[int], life: lives
         if result.failed:
             yield f"the restored server refuses {result.failed} of {len(asked)} details"
         creates = Asking(copy, life, token).repeatable()["create"]
-        if load.drive(port, in_turn(creates), count=100).failed:
+        result = load.drive(port, in_turn(creates), count=100, keep=True)
+        if result.failed:
             yield "the restored server refuses creates"
+        elif min(_created(result)) < max(acknowledged) + IDS_AHEAD:
+            yield "the restored server gives ids again that may have been given after the backup"

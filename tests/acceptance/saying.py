@@ -108,6 +108,7 @@ class Saying:
             ("history", "7777777", *org),
             ("delivery", "show", "1", *org),
             ("db", "check"),
+            ("db", "restored"),
             ("db", "backup", "/nowhere/at-all"),
             ("person", "erase", "nobody", *org),
             ("key", "rotate", "--new-key-file", "people.csv"),

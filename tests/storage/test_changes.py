@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 import random
-import re
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -20,7 +18,7 @@ from huiyao.service import meetings
 from huiyao.storage.contract import START, Committed, Conflict, Verdict
 from huiyao.storage.postgres import history, inbox, write
 from tests.storage.node import APP, BOSS, HOUR, NOW, ORG, Node, caller, detail, held, open_nodes, until
-from tests.storage.rows import execute, fetch
+from tests.storage.rows import fetch
 
 pytestmark = pytest.mark.postgres
 
@@ -230,29 +228,3 @@ async def test_a_reader_misses_nothing_and_each_meetings_entries_follow_from_eac
             assert listed.keys() == replay.listed
             for uid, row in listed.items():
                 assert {field: row[field] for field in replay.people[uid]} == replay.people[uid]
-
-
-def statement_of_a_restore() -> str:
-    """What an operator is told to run in another cluster; with a smaller margin, so that it takes no seconds."""
-    text = (Path(__file__).parents[2] / "docs/backup.md").read_text()
-    (found,) = re.findall(r"```sql\n(DO .*?)```", text, re.DOTALL)
-    assert "1000000" in found
-    return str(found).replace("1000000", "1000")
-
-
-async def test_after_a_restore_into_another_cluster_all_is_there_and_what_is_new_stands_behind(
-    postgres_url: str,
-) -> None:
-    async with open_nodes(postgres_url) as (node,):
-        old = [await node.create("ann") for _ in range(3)]
-        await node.expand_all()
-        for table in ("history", "message"):
-            await execute(postgres_url, f"UPDATE {table} SET xid = xid + 20000")
-        assert (await node.storage.changes(ORG.id, after=None, size=10)).changes == ()
-        await execute(postgres_url, statement_of_a_restore())
-        new = await node.create("ann")
-        await node.expand_all()
-        page = await node.storage.changes(ORG.id, after=None, size=10)
-        assert [one.meeting_id for one in page.changes] == [*old, new]
-        assert sorted(one.meeting_id for one in (await node.inbox("ann"))[:3]) == old
-        assert [one.meeting_id for one in (await node.inbox("ann"))[3:]] == [new]

@@ -1,8 +1,6 @@
-"""The SQL that the documentation tells operators to run does what is said of it, on either database."""
+"""The SQL that the documentation tells operators to run does what is said of it."""
 
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -11,36 +9,13 @@ import pytest
 
 from huiyao.storage import migrate
 from huiyao.storage.postgres.connections import _REPLANNING, _SERVER_SETTINGS
-from tests.storage.node import open_nodes
-from tests.storage.postgres import Databases, execute
+from tests.storage.postgres import Databases
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
-FAR: Final = 100_000_000
 
 
 def statements(page: str) -> list[str]:
     return re.findall(r"^```sql\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.postgres
-async def test_after_a_restore_ids_of_postgresql_go_on_far_above(postgres_url: str) -> None:
-    (statement,) = (one for one in statements("backup.md") if "setval" in one)
-    async with open_nodes(postgres_url) as (node,):
-        before = await node.storage.reserve_ids(1)
-    await execute(postgres_url, statement)
-    async with open_nodes(postgres_url) as (node,):
-        assert (await node.storage.reserve_ids(1))[0] > before[0] + FAR - 1
-
-
-def test_after_a_restore_ids_of_sqlite_go_on_far_above(tmp_path: Path) -> None:
-    (statement,) = re.findall(r"execute\('(UPDATE .*?)'\)", (DOCS / "backup.md").read_text())
-    migrate.upgrade(f"sqlite:///{tmp_path / 'huiyao.db'}")
-    with closing(sqlite3.connect(tmp_path / "huiyao.db", isolation_level=None)) as connection:
-        before = dict(connection.execute("SELECT name, value FROM counter").fetchall())
-        connection.execute(statement)
-        after = dict(connection.execute("SELECT name, value FROM counter").fetchall())
-    assert after == {name: value + FAR for name, value in before.items()}
-    assert "id" in after
 
 
 @pytest.mark.postgres

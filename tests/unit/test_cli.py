@@ -13,6 +13,8 @@ import msgspec
 import pytest
 
 from huiyao import cli
+from huiyao.service import installation
+from huiyao.settings import Settings
 
 LIBRARIES_OF_OTHER_COMMANDS = {
     "uvicorn",
@@ -292,6 +294,16 @@ def test_a_backup_holds_everything_and_never_replaces_a_file(huiyao: Shell) -> N
     assert huiyao("db", "backup", "copy.db").code == 1
     (copied,) = huiyao("app", "list", "--json", "--database", "sqlite:///copy.db").json
     assert str(copied["app_id"]) == app_id
+
+
+def test_after_a_restore_ids_go_on_unless_the_file_is_served(huiyao: Shell, tmp_path: Path) -> None:
+    assert huiyao("db", "restored").code == 1
+    huiyao.app()
+    assert huiyao("db", "restored").code == 0
+    found = Settings(database_url=f"sqlite:///{tmp_path}/huiyao.db")
+    with installation.Lock(found):
+        done = huiyao("db", "restored")
+    assert (done.code, done.err.count("\n")) == (1, 1)
 
 
 def test_the_doctor_names_what_is_wrong(huiyao: Shell) -> None:

@@ -1,5 +1,6 @@
 """`huiyao db`: the schema's version, the way to the newest, a copy."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +50,20 @@ def backup(
     """Copy a SQLite database into a new file while it is in use. The server key is not in it: keep that too."""
     options.with_storage(options.settings(database_url=database), lambda storage: storage.backup(str(file)))
     print(f"Written to {file}.")
+
+
+@group.command("restored")
+def restored(*, database: options.Database = None) -> None:
+    """After a restore, before the start: let ids and feeds go on far above what was given after the backup."""
+    found = options.settings(database_url=database)
+    with installation.Lock(found):
+        options.with_storage(found, lambda storage: storage.restored(progress=_show))
+    print("Ids and feeds go on far above. Whoever follows inbox or changes begins again without a cursor.")
+
+
+def _show(done: int, whole: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done:,} of {whole:,}", end="" if done < whole else "\n", file=sys.stderr, flush=True)
 
 
 async def _version(settings: Settings) -> str | None:

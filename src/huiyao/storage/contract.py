@@ -131,6 +131,9 @@ class Expanded(msgspec.Struct, frozen=True):
 
 
 # (task, meeting, the first answers, how many answers) → notices; `rules.announce.notices` with the clock bound.
+# After a restore: more ids than were given since any backup.
+IDS_AHEAD: Final = 100_000_000
+Progress = Callable[[int, int], None]  # what is done, and the whole
 Decide = Callable[[Task, Meeting, Sequence[Answer], int], Sequence[Notice]]
 # Whether a task of this meeting comes too late; it is then recorded in history as kind "missed".
 Missed = Callable[[Task, Meeting], bool]
@@ -468,6 +471,12 @@ class Storage(EventStorage, KeyStorage, Protocol):
 
         The directory row, the inbox messages, sessions and tickets go; in meetings the name becomes "-" and the reply
         empty; deliveries lose number and text.
+        """
+
+    async def restored(self, *, progress: Progress) -> None:
+        """After a restore, before anything else: let ids, events' numbers and places in feeds go on far above what is
+        here, for callers hold some that were given after the backup. May be repeated. `progress` is of places that are
+        counted one by one. Raises SystemFailure.
         """
 
     async def backup(self, path: str) -> None:

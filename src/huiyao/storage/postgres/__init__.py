@@ -6,10 +6,10 @@ from typing import Final
 
 from huiyao import errors
 from huiyao.rules.change import Change
-from huiyao.storage.contract import Decide, Expanded, Missed, Verdict
-from huiyao.storage.postgres import deliveries, expand, ids
+from huiyao.storage.contract import IDS_AHEAD, Decide, Expanded, Missed, Progress, Verdict
+from huiyao.storage.postgres import deliveries, expand, ids, xids
 from huiyao.storage.postgres.commit import Committer, Queue
-from huiyao.storage.postgres.connections import Connections
+from huiyao.storage.postgres.connections import DRIVER_ERRORS, Connections
 from huiyao.storage.postgres.deliveries import Deliveries
 from huiyao.storage.postgres.directory import Directory
 from huiyao.storage.postgres.events import Events
@@ -25,6 +25,10 @@ from huiyao.storage.postgres.workbench import Workbench
 from huiyao.storage.postgres.write import write_attendees, write_organizers
 
 DAY_MS: Final = 86_400_000
+_AHEAD: Final = (
+    "SELECT setval('huiyao_id', nextval('huiyao_id') + $1::bigint),"
+    " setval('huiyao_event', nextval('huiyao_event') + $1::bigint)"
+)
 # Two, so that one prepares its batch while the database works on the other's.
 ORGANIZERS_COMMITTERS: Final = 2
 ATTENDEES_COMMITTERS: Final = 1
@@ -122,6 +126,13 @@ class Postgres(
         )
         row = await self._reads.fetch_row("SELECT value FROM setting WHERE name = $1", name)
         return row[0] if row else value
+
+    async def restored(self, *, progress: Progress) -> None:
+        await self._reads.fetch(_AHEAD, IDS_AHEAD)
+        try:
+            await xids.count_on(self._url, progress=progress)
+        except DRIVER_ERRORS as error:
+            raise self._reads.failure(error) from error
 
     async def backup(self, path: str) -> None:
         raise errors.OperatorError(f"PostgreSQL is backed up with its own pg_dump, not into {path}.")

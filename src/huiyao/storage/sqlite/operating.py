@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from huiyao.errors import OperatorError
 from huiyao.model import App, Generation, Org
-from huiyao.storage.contract import Leased
+from huiyao.storage.contract import IDS_AHEAD, Leased, Progress
 from huiyao.storage.events import CALLBACK_COLUMNS, callback
 from huiyao.storage.sqlite import rows
 from huiyao.storage.sqlite.reads import snapshot
@@ -176,6 +176,11 @@ class Operating:
             return str(row[0])
 
         return await self._writer.run(keep)
+
+    async def restored(self, *, progress: Progress) -> None:
+        await self._writer.run(
+            lambda connection: connection.execute("UPDATE counter SET value = value + ?", (IDS_AHEAD,))
+        )
 
     async def backup(self, path: str) -> None:
         await asyncio.to_thread(self._backup, path)
