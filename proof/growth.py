@@ -21,6 +21,7 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 10_000)
 LEAST_RATIO = 0.7
 BUDGETED = ("create", "detail", "respond", "inbox")
+WRITING = ("create", "respond")
 CARDS, MEMBERS = 10_000, 10_000  # of one person and of one meeting, in the largest database
 CLAIMED = 1_000  # due tasks of meetings of MEMBERS in a round
 CONNECTIONS = 32
@@ -71,7 +72,8 @@ class Grown:
 
     def start(self, running: ExitStack) -> None:
         command = servers.serve(self.url, "--no-dispatch", port=self.port)
-        running.enter_context(servers.running(command, port=self.port, url=self.url))
+        process = running.enter_context(servers.running(command, port=self.port, url=self.url))
+        self.pid = str(process.pid)
         self.asking = Asking(self.url, self.life, servers.token(self.port, self.app))
 
 
@@ -125,9 +127,9 @@ def _claims(grown: Sequence[Grown], *, rounds: int) -> Figures:
     return found
 
 
-def _written_bytes() -> int:
-    """By this process, which writes SQLite itself, so far (proc(5), io)."""
-    return int(Path("/proc/self/io").read_text().partition("wchar: ")[2].split()[0])
+def _written_bytes(pid: str = "self") -> int:
+    """By a process that writes SQLite itself, so far (proc(5), io)."""
+    return int(Path(f"/proc/{pid}/io").read_text().partition("wchar: ")[2].split()[0])
 
 
 def _calls(grown: Sequence[Grown], *, rounds: int, seconds: float) -> dict[str, Figures]:
@@ -141,13 +143,13 @@ def _calls(grown: Sequence[Grown], *, rounds: int, seconds: float) -> dict[str, 
             _drive(one, turns[one.size][call], count=len(asked[one.size][call]))
         for number in range(rounds):
             for one in _turns(grown, number):
-                _note(found, call, one, _drive(one, turns[one.size][call], seconds=seconds))
+                _measure(found, call, one, turns[one.size][call], seconds=seconds)
     for number in range(rounds):
         fresh = {one.size: one.asking.fresh(at_most=int(500 * seconds)) for one in grown}
         for call in fresh[grown[0].size]:
             for one in _turns(grown, number):
                 requests = fresh[one.size][call]
-                _note(found, call, one, _drive(one, in_turn(requests), count=len(requests)))
+                _measure(found, call, one, in_turn(requests), count=len(requests))
         for one in grown:  # for the next round
             _drive(one, turns[one.size]["create"], count=int(500 * seconds))
     return found
@@ -189,9 +191,22 @@ def _drive(
     return result
 
 
-def _note(found: dict[str, Figures], call: str, one: Grown, result: load.Result) -> None:
+def _measure(
+    found: dict[str, Figures],
+    call: str,
+    one: Grown,
+    turn: load.MakeRequest,
+    *,
+    count: int | None = None,
+    seconds: float | None = None,
+) -> None:
+    before = _written_bytes(one.pid)
+    result = _drive(one, turn, count=count, seconds=seconds)
+    values = _values(result)
+    if one.url.startswith("sqlite:"):
+        values["written_kb"] = (_written_bytes(one.pid) - before) / 1000 / result.requests
     several = found.setdefault(call, {}).setdefault(str(one.size), {})
-    for what, value in _values(result).items():
+    for what, value in values.items():
         several.setdefault(what, []).append(value)
 
 
@@ -261,6 +276,7 @@ def _rows(figures: Mapping[str, Any], *, rounds: int) -> Iterator[Row]:
                 ),
                 Measure(what=f"median with {few}", value=found[small]["p50_ms"], unit="ms"),
                 Measure(what=f"with {many}", value=found[large]["p50_ms"], unit="ms"),
+                *(_written(found, small, large) if kind == "sqlite" and call in WRITING else ()),
             ),
         )
     claim = calls["claim"]
@@ -276,11 +292,7 @@ def _rows(figures: Mapping[str, Any], *, rounds: int) -> Iterator[Row]:
                 at_least=LEAST_RATIO,
                 why=_WHY_CLAIM.get(kind, ""),
             ),
-            *(
-                Measure(what=f"written with {int(size):,}", value=claim[size]["written_kb"], unit="kB")
-                for size in (small, large)
-                if kind == "sqlite"
-            ),
+            *(_written(claim, small, large) if kind == "sqlite" else ()),
         ),
     )
     others = {call: found["ratio"] for call, found in calls.items() if call not in (*BUDGETED, "claim")}
@@ -309,6 +321,12 @@ def _rows(figures: Mapping[str, Any], *, rounds: int) -> Iterator[Row]:
             for name, one in figures["beside_usual"].items()
         ),
     )
+
+
+def _written(found: Mapping[str, Mapping[str, float]], *sizes: str) -> Iterator[Measure]:
+    """A call's, or a claim's, kilobytes."""
+    for size in sizes:
+        yield Measure(what=f"written with {int(size):,}", value=found[size]["written_kb"], unit="kB")
 
 
 def _worst(others: Mapping[str, Mapping[str, float]], what: str) -> Measure:

@@ -117,7 +117,7 @@ def _online(
     for one in (before, *found):
         if one.failed or one.shed or one.lost:
             wrong.append(f"reads refused: {one.failed + one.shed + one.lost} of {one.due}, {list(one.said)}")
-    yield Measure(what="migrated, to within 2 s,", value=took, unit="s")
+    yield Measure(what="migrated after, to 2 s", value=took, unit="s")
     yield Measure(what="reads meanwhile", value=sum(one.done for one in found))
     yield Measure(what="p99 of reads before", value=before.done_seconds[99], unit="s")
     yield Measure(
