@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from huiyao import errors
-from huiyao.storage.postgres import commit, open_postgres
+from huiyao.storage.postgres import commit, connections, open_postgres
 from tests.storage.node import BOSS, ORG, Node, open_nodes, until
 from tests.storage.postgres import Databases, execute, own_server
 from tests.storage.proxy import Cut, proxied
@@ -267,13 +267,7 @@ async def test_what_has_not_reached_the_standby_is_never_confirmed(
         async with open_nodes(url) as (node,):
             await node.services.ids.take(500)
             before = await node.create("ann")
-            for setting in (
-                "synchronous_commit = on",
-                "synchronous_standby_names = 'away'",
-            ):
-                await execute(url, f"ALTER SYSTEM SET {setting}")
-            await execute(url, "SELECT pg_reload_conf()")
-            await until(lambda: waits_for_standby(url))
+            await lose_the_standby(url)
             ending = asyncio.create_task(end_what_waits(url) if ended else asyncio.sleep(0))
             with pytest.raises(errors.OutcomeUnknown):
                 await node.respond(before, "ann")
@@ -285,6 +279,42 @@ async def test_what_has_not_reached_the_standby_is_never_confirmed(
             await execute(url, "SELECT pg_reload_conf()")
             await until(lambda: works(node))
             assert (await entries(url))[:2] == [(before, "created"), (before, "responded")]
+
+
+@pytest.mark.slow
+async def test_who_waits_for_a_commit_waits_for_its_outcome_within_the_same_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A standby that stands still takes the time of the COMMIT, and what is left of it is for the looks."""
+    monkeypatch.setattr(connections, "STATEMENT_SECONDS", 2.0)
+    monkeypatch.setattr(commit, "OUTCOME_SECONDS", 2.5)
+    clock = asyncio.get_running_loop()
+    with own_server() as server:
+        url = Databases(server.url).create()
+        async with open_nodes(url) as (node,):
+            await node.services.ids.take(500)
+            before = await node.create("ann", "bob")
+            await lose_the_standby(url)
+            start = clock.time()
+            told = asyncio.create_task(node.respond(before, "ann"))
+            await asyncio.sleep(0.2)  # until its COMMIT is on its way
+            behind = asyncio.create_task(node.respond(before, "bob"))
+            with pytest.raises(errors.SystemFailure):
+                await behind
+            assert not told.done()
+            with pytest.raises(errors.OutcomeUnknown):
+                await told
+            assert clock.time() - start < connections.STATEMENT_SECONDS + commit.OUTCOME_SECONDS - 0.5
+            await execute(url, "ALTER SYSTEM RESET synchronous_standby_names")
+            await execute(url, "SELECT pg_reload_conf()")
+            await until(lambda: works(node))
+
+
+async def lose_the_standby(url: str) -> None:
+    for setting in ("synchronous_commit = on", "synchronous_standby_names = 'away'"):
+        await execute(url, f"ALTER SYSTEM SET {setting}")
+    await execute(url, "SELECT pg_reload_conf()")
+    await until(lambda: waits_for_standby(url))
 
 
 async def end_what_waits(url: str) -> None:

@@ -31,8 +31,8 @@ BATCH_CHANGES: Final = 256
 BATCH_ROWS: Final = 2_000  # attendee rows; a Change of more goes alone or last
 BATCH_SECONDS: Final = 4.0  # for all statements of one batch
 APART_SECONDS: Final = 3.0  # for trying the Changes of a failed batch one by one
-OUTCOME_SECONDS: Final = 5.0  # for learning what became of a COMMIT
-STUCK_SECONDS: Final = 1.0  # after which our own abandoned transaction is ended
+OUTCOME_SECONDS: Final = 6.0  # for a COMMIT, and for learning what became of it
+STUCK_SECONDS: Final = 1.0  # after which our own abandoned transaction is ended, and nobody waits behind it
 
 Write = Callable[[Connection, Sequence[Change]], Awaitable[tuple[list[Verdict], int | None]]]
 log = structlog.get_logger(__name__)
@@ -251,6 +251,7 @@ class Committer:
             if begun and isinstance(error, TimeoutError):
                 raise  # not the connection's fault but too much work, or a lock
             raise Lost from error
+        sent_at = asyncio.get_running_loop().time()
         try:
             await connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
@@ -258,12 +259,14 @@ class Committer:
                 raise  # the database itself refused
             log.warning("commit interrupted", changes=len(changes), **facts(error))
             self._drop()
-            if not await self._landed(changes, verdicts, xid):
+            if not await self._landed(changes, verdicts, xid, sent_at=sent_at):
                 raise Lost from error
         return verdicts
 
-    async def _landed(self, changes: Sequence[Change], verdicts: Sequence[Verdict], xid: int) -> bool:
-        """Whether the batch was committed after all. Raises Unknown after OUTCOME_SECONDS.
+    async def _landed(
+        self, changes: Sequence[Change], verdicts: Sequence[Verdict], xid: int, *, sent_at: float
+    ) -> bool:
+        """Whether the batch was committed after all. Raises Unknown OUTCOME_SECONDS after COMMIT was sent.
 
         A batch is one transaction, so the history entry of any of its Changes tells for all of them. It is looked up
         after the transaction's status: the other way round, a commit could slip in between.
@@ -274,14 +277,14 @@ class Committer:
             if isinstance(verdict, Committed)
         )
         try:
-            async with asyncio.timeout(OUTCOME_SECONDS):
-                return await self._learn(change, xid)
+            async with asyncio.timeout_at(sent_at + OUTCOME_SECONDS):
+                return await self._learn(change, xid, sent_at=sent_at)
         except TimeoutError as error:
             self._drop()  # it may be in the middle of a statement
             log.error("outcome unknown", changes=len(changes))
             raise Unknown(verdicts) from error
 
-    async def _learn(self, change: Change, xid: int) -> bool:
+    async def _learn(self, change: Change, xid: int, *, sent_at: float) -> bool:
         """Whether this Change was committed by this transaction; asks until there is an answer."""
         clock = asyncio.get_running_loop()
         start = clock.time()
@@ -304,7 +307,7 @@ class Committer:
             except DRIVER_ERRORS as error:
                 self._drop()
                 log.warning("outcome not yet known", **facts(error))
-            if clock.time() - start > STUCK_SECONDS:
+            if clock.time() - sent_at > STUCK_SECONDS:
                 _fail(self._queue.take_all(), Unreachable())  # nobody is kept waiting behind it
             await asyncio.sleep(PAUSE_SECONDS)
 
