@@ -288,6 +288,7 @@ async def test_who_waits_for_a_commit_waits_for_its_outcome_within_the_same_time
     """A standby that stands still takes the time of the COMMIT, and what is left of it is for the looks."""
     monkeypatch.setattr(connections, "STATEMENT_SECONDS", 2.0)
     monkeypatch.setattr(commit, "OUTCOME_SECONDS", 2.5)
+    monkeypatch.setattr(commit, "STUCK_SECONDS", 0.2)
     clock = asyncio.get_running_loop()
     with own_server() as server:
         url = Databases(server.url).create()

@@ -32,7 +32,7 @@ BATCH_ROWS: Final = 2_000  # attendee rows; a Change of more goes alone or last
 BATCH_SECONDS: Final = 4.0  # for all statements of one batch
 APART_SECONDS: Final = 3.0  # for trying the Changes of a failed batch one by one
 OUTCOME_SECONDS: Final = 6.0  # for a COMMIT, and for learning what became of it
-STUCK_SECONDS: Final = 1.0  # after which our own abandoned transaction is ended, and nobody waits behind it
+STUCK_SECONDS: Final = 1.0  # of looks, after which our own abandoned transaction is ended
 
 Write = Callable[[Connection, Sequence[Change]], Awaitable[tuple[list[Verdict], int | None]]]
 log = structlog.get_logger(__name__)
@@ -278,13 +278,13 @@ class Committer:
         )
         try:
             async with asyncio.timeout_at(sent_at + OUTCOME_SECONDS):
-                return await self._learn(change, xid, sent_at=sent_at)
+                return await self._learn(change, xid)
         except TimeoutError as error:
             self._drop()  # it may be in the middle of a statement
             log.error("outcome unknown", changes=len(changes))
             raise Unknown(verdicts) from error
 
-    async def _learn(self, change: Change, xid: int, *, sent_at: float) -> bool:
+    async def _learn(self, change: Change, xid: int) -> bool:
         """Whether this Change was committed by this transaction; asks until there is an answer."""
         clock = asyncio.get_running_loop()
         start = clock.time()
@@ -307,7 +307,7 @@ class Committer:
             except DRIVER_ERRORS as error:
                 self._drop()
                 log.warning("outcome not yet known", **facts(error))
-            if clock.time() - sent_at > STUCK_SECONDS:
+            if clock.time() - start > STUCK_SECONDS:
                 _fail(self._queue.take_all(), Unreachable())  # nobody is kept waiting behind it
             await asyncio.sleep(PAUSE_SECONDS)
 
