@@ -23,6 +23,7 @@ MEETINGS, QUICK_MEETINGS = 300_000, 10_000
 MINUTES, QUICK_MINUTES = 30.0, 1.0  # on both databases together
 SLICE_SECONDS = 15.0  # of which each has a latency of its own
 SAMPLE_SECONDS = 1.0
+GONE_SECONDS = 0.5  # until a connection that a client closed is closed here
 WARM = 1 / 6
 HALF = 0.5
 CONNECTIONS = 200
@@ -50,10 +51,14 @@ class Samples:
         self.files: list[tuple[float, float]] = []
         self._folders = [Path(f"/proc/{one.pid}") for one in processes]
 
-    def take(self) -> None:
-        now = time.monotonic()
-        self.memory_mb.append((now, sum(map(_private_mb, self._folders))))
-        self.files.append((now, sum(len(list((one / "fd").iterdir())) for one in self._folders)))
+    def weigh(self) -> None:
+        self.memory_mb.append((time.monotonic(), sum(map(_private_mb, self._folders))))
+
+    def count_files(self) -> None:
+        """Without those of clients, which have just gone."""
+        time.sleep(GONE_SECONDS)
+        count = sum(len(list((one / "fd").iterdir())) for one in self._folders)
+        self.files.append((time.monotonic(), count))
 
 
 def prove(run: Run) -> Iterator[Row]:
@@ -77,7 +82,7 @@ def _soak(databases: servers.Databases, run: Run) -> Row:
         rate = load.drive(port, in_turn(mixed), seconds=5).rate * HALF
         slices: list[flood.Flooded] = []
         samples = Samples([process])
-        with repeating(samples.take, pause_seconds=SAMPLE_SECONDS):
+        with repeating(samples.weigh, pause_seconds=SAMPLE_SECONDS):
             until = time.monotonic() + seconds
             length = min(SLICE_SECONDS, seconds / 10)
             while time.monotonic() < until:
@@ -86,6 +91,7 @@ def _soak(databases: servers.Databases, run: Run) -> Row:
                 turned = mixed[place:] + mixed[:place]
                 with flood.apart(port, turned, rate=rate, seconds=length, connections=CONNECTIONS) as over:
                     slices.append(over.result())
+                samples.count_files()
     failed = sum(one.failed + one.lost + one.shed for one in slices)
     medians = [(number * length, one.done_seconds[50]) for number, one in enumerate(slices)]
     usual = statistics.median(value for _, value in medians)
