@@ -308,6 +308,7 @@ def test_an_event_is_repeated_after_kill_9_between_its_sending_and_its_acknowled
         meeting_id = embedded.client(server).create("u1", "u2")  # type: ignore[arg-type]
         eventually(lambda: doomed.poll() is not None, what="its end")
         assert doomed.returncode == -signal.SIGKILL
+    eventually(lambda: receiver.received() or None, what="what it had sent")
     assert [one["eventType"] for one in receiver.received()] == [101]
     client = embedded.client(embedded.serve(callback_private=LOOPBACK_TEXT))
     client.do("read", "u2", meetingInviteId=meeting_id)

@@ -58,6 +58,9 @@ def test_tab_reaches_everything_in_the_order_of_the_page(workbench: Workbench, l
     workbench.create(whom(bob), ann)
     for path in ("/workbench/", f"/workbench/meetings/{made[0]}", "/workbench/me", "/workbench/new"):
         bob.open(path)
+        expect(bob.page.locator(".toast")).to_have_count(
+            0, timeout=15_000
+        )  # what came in just now goes by itself
         walk(bob)
 
 
