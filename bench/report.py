@@ -12,12 +12,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
+
+
 def machine() -> dict[str, object]:
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    """What the figures were measured on; a commit is dirty where something other than docs/ was changed,
+    because the programs renew their figures there one after the other.
+    """
+    commit = _git("describe", "--always")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
     return {
-        "commit": commit.stdout.strip(),
+        "commit": f"{commit}-dirty" if changed else commit,
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
