@@ -4,6 +4,7 @@ Exit code 1 where a row does not hold. A quick run is a look: it prints its rows
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,7 @@ DOCS = report.ROOT / "docs"
 def attempt(name: str, run: Run) -> list[Row]:
     """The program's rows as far as it came; what stopped it is a row that fails."""
     rows: list[Row] = []
+    os.sync()  # what came before must not still be on its way to the disk
     try:
         for row in PROGRAMS[name].prove(run):
             rows.append(row)
