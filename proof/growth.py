@@ -37,7 +37,7 @@ _WHY_RATE = {
         "sqlite",
         "inbox",
     ): "with a million the page's 50 messages lie on 52 pages of the file that SQLite's cache of 32 MB does not hold:"
-    " its statements take 301 µs instead of 81 (in process, 1,000 people in turn), and 173 with a cache that holds"
+    " its statements take 260 µs instead of 70 (in process, 1,000 people in turn), and 150 with a cache that holds"
     " them, which the next commit would empty. In the order of people they would lie together, and a herd would be"
     " half as large again (docs/decisions/0016)",
 }

@@ -8,14 +8,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from huiyao import errors
-from huiyao.model import Kind, MsgStatus, PushStatus
+from huiyao.model import Callback, Kind, MsgStatus, PushStatus, RemindType
 from huiyao.rules import attend, commands
 from huiyao.storage.contract import Position
+from huiyao.storage.event_contract import EventsWanted
 from huiyao.storage.postgres import expand, inbox, write
 from tests.storage.node import (
     APP,
     BOSS,
     HOUR,
+    MINUTE,
     NOW,
     ORG,
     held,
@@ -345,12 +347,52 @@ async def test_an_erasure_takes_meetings_in_the_order_of_everybody_else(postgres
         assert not logs
 
 
+@pytest.mark.parametrize("reminded", [False, True], ids=["changed", "reminded"])
+async def test_who_declines_while_it_is_told_gets_the_text_and_the_message_or_neither(
+    postgres_url: str, reminded: bool
+) -> None:
+    async with open_nodes(postgres_url, 2) as (teller, member):
+        await teller.storage.put_callback(
+            APP.id, "https://hooks.example.com/", Callback(style="platform", secret=b"sealed"), check=""
+        )
+        meeting_id = await teller.create("ann", "bob", begin_at=SOON, remind_type=RemindType.SMS)
+        await teller.expand_all()
+        if reminded:
+            member.clock.moment = SOON - 15 * MINUTE
+            told, occasion = Kind.REMINDER, f"{SOON}:15"
+        else:
+            await teller.update(
+                meeting_id, "ann", "bob", begin_at=SOON, address="room 2", remind_type=RemindType.SMS
+            )
+            told, occasion = Kind.UPDATED, "1"
+        async with held(postgres_url, text_to("ann", meeting_id, told, occasion)) as other:
+            telling = asyncio.create_task(teller.expand())
+            await until_blocked(postgres_url)  # the texts are being written
+            await member.respond(meeting_id, "bob", declined=True)
+            await other.execute("ROLLBACK")
+            await telling
+        texts = [one.uid for one in await teller.deliveries() if one.kind == told]
+        assert sorted(texts) == (["ann", "bob", BOSS] if reminded else ["ann", "bob"])
+        assert [uid for uid in ("ann", "bob") if told in await teller.kinds(uid)] == ["ann", "bob"]
+        reports = [one for one in await teller.storage.events(EventsWanted(limit=100)) if one.type == 105]
+        assert sorted(one.uid for one in reports) == (["ann", "bob", BOSS] if reminded else [])
+
+
 def message_to(uid: str, meeting_id: int, kind: str, occasion: str) -> str:
     """A statement that writes this very message, so that whoever else writes it has to wait."""
     return (
         "INSERT INTO message VALUES"
         f" ({ORG.id}, '{uid}', pg_current_xact_id()::text::bigint, 1, {meeting_id},"
         f" '{kind}', '{occasion}', 0, '{{}}', {NOW}, NULL)"
+    )
+
+
+def text_to(uid: str, meeting_id: int, kind: str, occasion: str) -> str:
+    """The same of a text."""
+    return (
+        "INSERT INTO delivery VALUES"
+        f" ({ORG.id}, 1, 'sms', '{uid}', {meeting_id}, '{kind}', '{occasion}', 0, {NOW}, {NOW}, {NOW}, 'pending',"
+        " 0, 0, 0, NULL, NULL, -1, '', '', '', '', NULL)"
     )
 
 

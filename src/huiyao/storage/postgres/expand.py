@@ -137,23 +137,13 @@ _NOTICE_FIELDS: Final = (
 )
 _SMS: Final = _NOTICE_FIELDS.index("sms")
 _CASES: Final = " ".join(f"WHEN {audience:d} THEN {condition}" for audience, condition in _AUDIENCES.items())
-_TO_PEOPLE: Final = """
-    FROM {unnest}
+# $1 and $2 are the first id of the messages and now, $16 and $17 the first id of the deliveries and the places of the
+# notices whose people are reported.
+_TO_ALL: Final = f"""
+    FROM {rows.unnest(_NOTICE_FIELDS, first=3)}
     JOIN attendee a ON a.org_id = given.org_id AND a.meeting_id = given.meeting_id
     WHERE (given.after_uid = '' OR a.uid COLLATE "C" > given.after_uid)
         AND (given.last_uid IS NULL OR a.uid COLLATE "C" <= given.last_uid)
-"""
-_TO_ALL: Final = _TO_PEOPLE.format(unnest=rows.unnest(_NOTICE_FIELDS, first=3))
-# Before the messages are written: who is told depends on what they have been told already.
-_TEXT: Final = f"""
-    INSERT INTO delivery
-        (org_id, id, channel, uid, meeting_id, kind, occasion, sequence, created_at, due_at, give_up_at, state,
-        attempt, failures, uncertain, as_of, address, text, provider_id, reason)
-    SELECT given.org_id, $1::bigint - 1 + row_number() OVER (ORDER BY given.place), 'sms', a.uid, given.meeting_id,
-        given.kind, given.occasion, given.sequence, $2::bigint, given.due_at, $2::bigint + {timing.DAY_MS}, 'pending',
-        0, 0, 0, -1, '', '', '', ''
-    {_TO_ALL} AND given.sms > 0 AND CASE given.sms {_CASES} END
-    ON CONFLICT DO NOTHING
 """
 _TELL: Final = f"""
     INSERT INTO message
@@ -164,15 +154,31 @@ _TELL: Final = f"""
     {_TO_ALL} AND CASE given.audience {_CASES} END
     ON CONFLICT DO NOTHING
 """
-# Who is about to be reminded, for the app; before the messages are written, as it is told of nobody twice.
-_REMINDED: Final = f"""
-    SELECT given.org_id, given.meeting_id, a.uid, a.msg_status
-    {_TO_PEOPLE.format(unnest=rows.unnest(_NOTICE_FIELDS))} AND CASE given.audience {_CASES} END AND NOT EXISTS (
-        SELECT FROM message told
-        WHERE told.org_id = given.org_id AND told.meeting_id = given.meeting_id AND told.uid = a.uid
-            AND told.kind = given.kind AND told.occasion = given.occasion
-        OFFSET 0
-    ) ORDER BY given.place, a.uid COLLATE "C"
+# One statement, so that all three see one moment: who declines meanwhile gets both the text and the message or neither,
+# and is reported as reminded only with them.
+_TELL_AND_REPORT: Final = f"""
+    WITH texted AS (
+        INSERT INTO delivery
+            (org_id, id, channel, uid, meeting_id, kind, occasion, sequence, created_at, due_at, give_up_at, state,
+            attempt, failures, uncertain, as_of, address, text, provider_id, reason)
+        SELECT given.org_id, $16::bigint - 1 + row_number() OVER (ORDER BY given.place), 'sms', a.uid, given.meeting_id,
+            given.kind, given.occasion, given.sequence, $2::bigint, given.due_at, $2::bigint + {timing.DAY_MS},
+            'pending', 0, 0, 0, -1, '', '', '', ''
+        {_TO_ALL} AND given.sms > 0 AND CASE given.sms {_CASES} END
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    ), told AS ({_TELL} RETURNING 1), reminded AS (
+        SELECT given.place, given.org_id, given.meeting_id, a.uid, a.msg_status
+        {_TO_ALL} AND given.place = ANY($17::bigint[]) AND CASE given.audience {_CASES} END AND NOT EXISTS (
+            SELECT FROM message told
+            WHERE told.org_id = given.org_id AND told.meeting_id = given.meeting_id AND told.uid = a.uid
+                AND told.kind = given.kind AND told.occasion = given.occasion
+            OFFSET 0
+        )
+    )
+    SELECT counted.texts, counted.messages, reminded.org_id, reminded.meeting_id, reminded.uid, reminded.msg_status
+    FROM (SELECT (SELECT count(*) FROM texted) AS texts, (SELECT count(*) FROM told) AS messages) AS counted
+    LEFT JOIN reminded ON true ORDER BY reminded.place, reminded.uid COLLATE "C"
 """
 _PUSHED: Final = f"""
     UPDATE meeting m SET push_status = {PushStatus.PUSHED:d} FROM {rows.unnest(("org_id", "id"))}
@@ -317,8 +323,7 @@ class _Chunk:
                 _row(task, meeting, notice, part_end) for notice in decide(task, meeting, first, count)
             )
         heard = await self._heard(tasks, meetings)
-        told = await self._reminded(notices, meetings, heard)
-        await self._tell(notices, sum(meetings[row[0], row[1]].size for row in notices))
+        told = await self._tell(notices, meetings, heard)
         await self._record(late)
         if part_end is not None and notices:
             await self._connection.execute(_RESUME, tasks[0].org_id, tasks[0].id, part_end)
@@ -342,23 +347,6 @@ class _Chunk:
             if _pushes(task) or task.kind == TaskKind.REMIND
         )
         return await telling.heard(self._connection, ((one.org_id, one.app_id) for one in telling_ones))
-
-    async def _reminded(
-        self,
-        notices: Sequence[tuple[Any, ...]],
-        meetings: Mapping[tuple[int, int], Meeting],
-        heard: Container[tuple[int, int]],
-    ) -> list[Happening]:
-        """Who is reminded of meetings whose apps are to be told."""
-        given = [
-            (place, *notice)
-            for place, notice in enumerate(notices)
-            if notice[2] == Kind.REMINDER and (notice[0], meetings[notice[0], notice[1]].app_id) in heard
-        ]
-        return [
-            callbacks.reminded(meetings[org_id, meeting_id], uid, msg_status)
-            for org_id, meeting_id, uid, msg_status in await self._run(_REMINDED, given=given)
-        ]
 
     async def _tell_apps(self, told: Sequence[Happening]) -> None:
         """The last locks of the transaction."""
@@ -417,17 +405,38 @@ class _Chunk:
         )
         return end
 
-    async def _tell(self, notices: Sequence[tuple[Any, ...]], at_most: int) -> None:
-        """Write the deliveries and messages of all notices, and count them."""
+    async def _tell(
+        self,
+        notices: Sequence[tuple[Any, ...]],
+        meetings: Mapping[tuple[int, int], Meeting],
+        heard: Container[tuple[int, int]],
+    ) -> list[Happening]:
+        """Write the deliveries and messages of all notices, and count them; who is reminded of meetings whose apps
+        are to be told.
+        """
         if not notices:
-            return
+            return []
+        at_most = sum(meetings[row[0], row[1]].size for row in notices)
         # Messages of one transaction stand in a person's inbox in the order of the tasks that caused them.
         given = columns([(place, *notice) for place, notice in enumerate(notices)])
-        if any(given[_SMS]):
-            ids = await self._ids.take(at_most)
-            self._deliveries = _count(await self._connection.execute(_TEXT, ids.start, self._now, *given))
-        ids = await self._ids.take(at_most)
-        self._messages = _count(await self._connection.execute(_TELL, ids.start, self._now, *given))
+        reported = [
+            place
+            for place, notice in enumerate(notices)
+            if notice[2] == Kind.REMINDER and (notice[0], meetings[notice[0], notice[1]].app_id) in heard
+        ]
+        texted = any(given[_SMS])
+        first = (await self._ids.take(at_most)).start
+        if not texted and not reported:
+            self._messages = _count(await self._connection.execute(_TELL, first, self._now, *given))
+            return []
+        first_text = (await self._ids.take(at_most)).start if texted else 0
+        found = await self._connection.fetch(_TELL_AND_REPORT, first, self._now, *given, first_text, reported)
+        self._deliveries, self._messages = found[0][:2]
+        return [
+            callbacks.reminded(meetings[org_id, meeting_id], uid, msg_status)
+            for _, _, org_id, meeting_id, uid, msg_status in found
+            if org_id is not None
+        ]
 
     async def _record(self, late: Sequence[Task]) -> None:
         """Reminders that came too late to be of use go into the history."""
