@@ -212,7 +212,7 @@ def _flooded(
         arguments = {"rate": before * TIMES_CAPACITY, "seconds": seconds}
         with flood.apart(port, requests, connections=CONNECTIONS, **arguments) as over:
             found = over.result()
-    back = _back(port, requests, before)
+    back, since = _back(port, requests, before)
     wrong = [*sorted(set(watching.failures))]
     wrong += [f"{found.silent} were shed without Retry-After"] if found.silent else []
     wrong += [f"{count} were answered {said}" for said, count in found.said.items()]
@@ -229,7 +229,14 @@ def _flooded(
             Measure(what="p99 of what was done", value=found.done_seconds.get(99, 0), unit="s"),
             Measure(what="/healthz, longest", value=max(watching.seconds), unit="s", at_most=HEALTH_SECONDS),
             Measure(what="memory, most", value=watching.memory_mb, unit="MB", at_most=MEMORY_MB),
-            Measure(what="back at 0.9 of the capacity after", value=back, unit="s", at_most=BACK_SECONDS),
+            Measure(
+                what="back at 0.9 of the capacity after",
+                value=back,
+                unit="s",
+                at_most=BACK_SECONDS,
+                why=f"the stretches of {STRETCH_SECONDS} s until then made {min(since):,.0f} to {max(since):,.0f}"
+                f" a second, in the middle {report.middle(since, 0):,.0f}",
+            ),
         ),
     )
 
@@ -239,13 +246,15 @@ def _capacity(port: int, requests: Sequence[bytes]) -> float:
     return report.middle([_stretch(port, requests) for _ in range(STRETCHES)], 1)
 
 
-def _back(port: int, requests: Sequence[bytes], before: float) -> float:
-    """Seconds until one stretch went as before; at most a minute."""
+def _back(port: int, requests: Sequence[bytes], before: float) -> tuple[float, list[float]]:
+    """Seconds until one stretch went as before, at most a minute; and the rates of all stretches until then."""
     began = time.monotonic()
+    rates: list[float] = []
     while time.monotonic() - began < 60:
-        if _stretch(port, requests) > 0.9 * before:
+        rates.append(_stretch(port, requests))
+        if rates[-1] > 0.9 * before:
             break
-    return time.monotonic() - began - STRETCH_SECONDS
+    return time.monotonic() - began - STRETCH_SECONDS, rates
 
 
 def _stretch(port: int, requests: Sequence[bytes]) -> float:
