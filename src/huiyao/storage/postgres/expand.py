@@ -121,19 +121,8 @@ _AUDIENCES: Final = {
     ),
 }
 _NOTICE_FIELDS: Final = (
-    "place",
-    "org_id",
-    "meeting_id",
-    "kind",
-    "audience",
-    "sms",
-    "occasion",
-    "params",
-    "sequence",
-    "as_of",
-    "after_uid",
-    "last_uid",
-    "due_at",
+    *("place", "org_id", "meeting_id", "kind", "audience", "sms", "occasion", "params"),
+    *("sequence", "as_of", "after_uid", "last_uid", "due_at"),
 )
 _SMS: Final = _NOTICE_FIELDS.index("sms")
 _CASES: Final = " ".join(f"WHEN {audience:d} THEN {condition}" for audience, condition in _AUDIENCES.items())
