@@ -126,8 +126,8 @@ _NOTICE_FIELDS: Final = (
 )
 _SMS: Final = _NOTICE_FIELDS.index("sms")
 _CASES: Final = " ".join(f"WHEN {audience:d} THEN {condition}" for audience, condition in _AUDIENCES.items())
-# $1 and $2 are the first id of the messages and now, $16 and $17 the first id of the deliveries and the places of the
-# notices whose people are reported.
+# $1 and $2 are the first id of the messages and now, $16 and $17 the first id of the deliveries and the meetings whose
+# apps are to be told who is reminded.
 _TO_ALL: Final = f"""
     FROM {rows.unnest(_NOTICE_FIELDS, first=3)}
     JOIN attendee a ON a.org_id = given.org_id AND a.meeting_id = given.meeting_id
@@ -143,8 +143,7 @@ _TELL: Final = f"""
     {_TO_ALL} AND CASE given.audience {_CASES} END
     ON CONFLICT DO NOTHING
 """
-# One statement, so that all three see one moment: who declines meanwhile gets both the text and the message or neither,
-# and is reported as reminded only with them.
+# One statement, so that both see one moment: who declines meanwhile gets both the text and the message or neither.
 _TELL_AND_REPORT: Final = f"""
     WITH texted AS (
         INSERT INTO delivery
@@ -156,18 +155,16 @@ _TELL_AND_REPORT: Final = f"""
         {_TO_ALL} AND given.sms > 0 AND CASE given.sms {_CASES} END
         ON CONFLICT DO NOTHING
         RETURNING 1
-    ), told AS ({_TELL} RETURNING 1), reminded AS (
-        SELECT given.place, given.org_id, given.meeting_id, a.uid, a.msg_status
-        {_TO_ALL} AND given.place = ANY($17::bigint[]) AND CASE given.audience {_CASES} END AND NOT EXISTS (
-            SELECT FROM message told
-            WHERE told.org_id = given.org_id AND told.meeting_id = given.meeting_id AND told.uid = a.uid
-                AND told.kind = given.kind AND told.occasion = given.occasion
-            OFFSET 0
-        )
+    ), told AS ({_TELL} RETURNING org_id, meeting_id, uid, kind), reminded AS (
+        SELECT told.org_id, told.meeting_id, told.uid, (
+            SELECT a.msg_status FROM attendee a
+            WHERE a.org_id = told.org_id AND a.meeting_id = told.meeting_id AND a.uid = told.uid
+        ) AS msg_status
+        FROM told WHERE told.kind = '{Kind.REMINDER}' AND told.meeting_id = ANY($17::bigint[])
     )
     SELECT counted.texts, counted.messages, reminded.org_id, reminded.meeting_id, reminded.uid, reminded.msg_status
     FROM (SELECT (SELECT count(*) FROM texted) AS texts, (SELECT count(*) FROM told) AS messages) AS counted
-    LEFT JOIN reminded ON true ORDER BY reminded.place, reminded.uid COLLATE "C"
+    LEFT JOIN reminded ON true
 """
 _PUSHED: Final = f"""
     UPDATE meeting m SET push_status = {PushStatus.PUSHED:d} FROM {rows.unnest(("org_id", "id"))}
@@ -408,24 +405,24 @@ class _Chunk:
         at_most = sum(meetings[row[0], row[1]].size for row in notices)
         # Messages of one transaction stand in a person's inbox in the order of the tasks that caused them.
         given = columns([(place, *notice) for place, notice in enumerate(notices)])
-        reported = [
-            place
+        reported = {
+            notice[:2]: place
             for place, notice in enumerate(notices)
-            if notice[2] == Kind.REMINDER and (notice[0], meetings[notice[0], notice[1]].app_id) in heard
-        ]
+            if notice[2] == Kind.REMINDER and (notice[0], meetings[notice[:2]].app_id) in heard
+        }
         texted = any(given[_SMS])
         first = (await self._ids.take(at_most)).start
         if not texted and not reported:
             self._messages = _count(await self._connection.execute(_TELL, first, self._now, *given))
             return []
         first_text = (await self._ids.take(at_most)).start if texted else 0
-        found = await self._connection.fetch(_TELL_AND_REPORT, first, self._now, *given, first_text, reported)
+        found = await self._connection.fetch(
+            _TELL_AND_REPORT, first, self._now, *given, first_text, [meeting_id for _, meeting_id in reported]
+        )
         self._deliveries, self._messages = found[0][:2]
-        return [
-            callbacks.reminded(meetings[org_id, meeting_id], uid, msg_status)
-            for _, _, org_id, meeting_id, uid, msg_status in found
-            if org_id is not None
-        ]
+        reminded = [row for row in found if row[2:4] in reported]
+        reminded.sort(key=lambda row: (reported[row[2:4]], row[4]))
+        return [callbacks.reminded(meetings[row[2:4]], uid=row[4], msg_status=row[5]) for row in reminded]
 
     async def _record(self, late: Sequence[Task]) -> None:
         """Reminders that came too late to be of use go into the history."""
