@@ -2,11 +2,10 @@
 
 import io
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import structlog
 from prometheus_client import REGISTRY
 
 from huiyao import errors, telemetry
@@ -20,12 +19,11 @@ DETAIL = {"requesterUid": "a", "meetingInviteId": 1}
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
+def log() -> io.StringIO:
     """What is logged, as JSON lines."""
     stream = io.StringIO()
     telemetry.log_to_stderr("debug", stream)
-    yield stream
-    structlog.reset_defaults()
+    return stream
 
 
 def lines(log: io.StringIO) -> list[dict[str, Any]]:

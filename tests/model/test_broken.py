@@ -5,7 +5,7 @@ A rule is a few words in the source of a function, or in a statement; here they 
 
 import inspect
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Final
@@ -223,11 +223,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    before = structlog.get_config()
+def _quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A day of thousands of meetings, with outages, ends with everybody told exactly what the reference model says."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +19,9 @@ MEETINGS: Final = int(os.environ.get("HUIYAO_TEST_MEETINGS", "1000"))
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
+def _quiet() -> None:
     """A line for each of many thousand texts is of no use here."""
-    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any, cast
 
 import pytest
-import structlog
 from prometheus_client import REGISTRY
 
 from huiyao import telemetry
@@ -193,14 +191,11 @@ async def test_stop_lets_the_transaction_under_way_finish_and_begins_no_other() 
 
 
 @pytest.fixture
-def log() -> Iterator[StringIO]:
+def log() -> StringIO:
     """What is logged, as in a real process."""
-    handlers = logging.root.handlers[:]
     written = StringIO()
     telemetry.log_to_stderr("info", written)
-    yield written
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
+    return written
 
 
 @pytest.mark.parametrize("failure", [SystemFailure(), RuntimeError("王芳"), OSError()])

@@ -1,19 +1,10 @@
 """A log line that cannot be written is lost, and nothing else is."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from huiyao import telemetry
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 def test_a_full_disk_under_the_log_stops_nobody() -> None:

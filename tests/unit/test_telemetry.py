@@ -3,10 +3,8 @@
 import asyncio
 import io
 import logging
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from huiyao import telemetry
 
@@ -14,15 +12,11 @@ SECRET = "a-token-that-nobody-may-see"
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """At level debug; afterwards everything is as it was."""
-    root, before = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
+def log() -> io.StringIO:
+    """What is logged at level debug."""
     stream = io.StringIO()
     telemetry.log_to_stderr("debug", stream)
-    yield stream
-    structlog.configure(**before)
-    root.handlers[:], root.level = handlers, level
+    return stream
 
 
 @pytest.mark.parametrize(
