@@ -16,6 +16,7 @@ from subprocess import Popen
 import httpx
 
 from bench import flood, lives, load, report, servers
+from proof import records
 from proof.asking import Asking, in_turn
 from proof.result import Measure, Row, Run
 from proof.watching import repeating
@@ -160,6 +161,7 @@ def prove(run: Run) -> Iterator[Row]:
 def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
     seconds = 5.0 if run.quick else 20.0
     life = lives.Life(meetings=MEETINGS, now=time.time_ns() // 1_000_000, members=MEMBERS)
+    how = f"at twice the capacity on {databases.kind}"
     url = databases.create("overload")
     app = servers.prepare(url)
     lives.fill(url, life)
@@ -172,8 +174,8 @@ def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
         creates = asking.repeatable()["create"]
         load.drive(port, in_turn(creates), seconds=1)
         yield _flooded(
-            "calls alone",
-            databases.kind,
+            f"calls alone {how}",
+            url,
             port,
             process,
             creates,
@@ -189,8 +191,8 @@ def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
         )
         yield _flooded(
             f"calls among {IDLE:,} idle connections, {SLOW_READERS} that read nothing, {SLOW_WRITERS} that write"
-            f" a byte a second and {HUGE} with {HUGE_BYTES // 1_000_000} MB",
-            *(databases.kind, port, process, creates),
+            f" a byte a second and {HUGE} with {HUGE_BYTES // 1_000_000} MB {how}",
+            *(url, port, process, creates),
             seconds=seconds,
             among=crowd.around(),
         )
@@ -198,7 +200,7 @@ def _overload(databases: servers.Databases, run: Run) -> Iterator[Row]:
 
 def _flooded(
     what: str,
-    kind: str,
+    url: str,
     port: int,
     process: Popen[bytes],
     requests: Sequence[bytes],
@@ -212,13 +214,13 @@ def _flooded(
         arguments = {"rate": before * TIMES_CAPACITY, "seconds": seconds}
         with flood.apart(port, requests, connections=CONNECTIONS, **arguments) as over:
             found = over.result()
-    back, since = _back(port, requests, before)
+    back, rates, due = _back(port, requests, before, url)
     wrong = [*sorted(set(watching.failures))]
     wrong += [f"{found.silent} were shed without Retry-After"] if found.silent else []
     wrong += [f"{count} were answered {said}" for said, count in found.said.items()]
     wrong += [f"{found.lost} got no answer"] if found.lost else []
     return Row(
-        done=f"{what} at twice the capacity on {kind}",
+        done=what,
         times=1,
         counted=f"{found.due:,} calls in {found.seconds:.0f} s, {found.done:,} done, {found.shed:,} shed with 503",
         wrong=tuple(wrong),
@@ -234,8 +236,9 @@ def _flooded(
                 value=back,
                 unit="s",
                 at_most=BACK_SECONDS,
-                why=f"the stretches of {STRETCH_SECONDS} s until then made {min(since):,.0f} to {max(since):,.0f}"
-                f" a second, in the middle {report.middle(since, 0):,.0f}",
+                why=f"the stretches of {STRETCH_SECONDS} s until then made {min(rates):,.0f} to {max(rates):,.0f}"
+                f" a second, in the middle {report.middle(rates, 0):,.0f}, while those who dispatch in the same"
+                f" process worked off {due[0]:,} announcements that were due; {due[-1]:,} were left",
             ),
         ),
     )
@@ -246,15 +249,26 @@ def _capacity(port: int, requests: Sequence[bytes]) -> float:
     return report.middle([_stretch(port, requests) for _ in range(STRETCHES)], 1)
 
 
-def _back(port: int, requests: Sequence[bytes], before: float) -> tuple[float, list[float]]:
-    """Seconds until one stretch went as before, at most a minute; and the rates of all stretches until then."""
+def _back(
+    port: int, requests: Sequence[bytes], before: float, url: str
+) -> tuple[float, list[float], list[int]]:
+    """Seconds until one stretch went as before, at most a minute; the rates of all stretches until then, and how many
+    tasks were due before the first and after each.
+    """
     began = time.monotonic()
     rates: list[float] = []
+    due = [_due(url)]
     while time.monotonic() - began < 60:
         rates.append(_stretch(port, requests))
+        due.append(_due(url))
         if rates[-1] > 0.9 * before:
             break
-    return time.monotonic() - began - STRETCH_SECONDS, rates
+    return time.monotonic() - began - STRETCH_SECONDS, rates, due
+
+
+def _due(url: str) -> int:
+    ((count,),) = records.fetch(url, records.WAITING.format(now=time.time_ns() // 1_000_000))[0]
+    return int(count)
 
 
 def _stretch(port: int, requests: Sequence[bytes]) -> float:
