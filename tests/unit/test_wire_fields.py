@@ -193,8 +193,8 @@ def test_a_key_is_1_to_255_visible_ascii_characters(value: object) -> None:
 
 def test_a_choice_is_one_of_its_words() -> None:
     assert body.parse(Choice("none"), "none") == "none"
-    assert refusal(Choice("a", "b"), "c") == "参数错误: x 必须是a、b"
-    assert refusal(Choice("a", "b"), []) == "参数错误: x 必须是a、b"
+    assert refusal(Choice("a", "b"), "c") == "参数错误: x 必须是a或b"
+    assert refusal(Choice("a", "b"), []) == "参数错误: x 必须是a或b"
 
 
 PAIR = Object(

@@ -111,7 +111,7 @@ class Choice:
 
     def parse(self, value: object) -> str:
         if type(value) is not str or value not in self.words:
-            raise Fault(f"必须是{'、'.join(self.words)}", f"must be {' or '.join(self.words)}")
+            raise Fault(f"必须是{'或'.join(self.words)}", f"must be {' or '.join(self.words)}")
         return value
 
     def schema(self) -> Schema:
