@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.process import KEY, Installation
+from tests.storage import postgres
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +28,22 @@ def embedded(tmp_path: Path, prepared: Path) -> Iterator[Installation]:
         yield made
 
 
-@pytest.fixture
-def scaled(tmp_path: Path, postgres_url: str) -> Iterator[Installation]:
-    """A PostgreSQL database with an organisation and an app."""
-    with closing(Installation(tmp_path, database_url=postgres_url, key=KEY)) as made:
+@pytest.fixture(scope="session")
+def prepared_url(
+    postgres_server: postgres.Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A PostgreSQL database with an installation that nobody uses."""
+    url = postgres_server.create()
+    with closing(Installation(tmp_path_factory.mktemp("prepared"), database_url=url, key=KEY)) as made:
         made.set_up()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def scaled(tmp_path: Path, prepared_url: str, postgres_server: postgres.Databases) -> Iterator[Installation]:
+    """A PostgreSQL database with an organisation and an app."""
+    url = postgres_server.copy(prepared_url)
+    with closing(Installation(tmp_path, database_url=url, key=KEY)) as made:
         yield made
+    postgres_server.drop(url)

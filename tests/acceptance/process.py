@@ -229,9 +229,9 @@ class Installation:
         self.folder = folder
         self.settings = settings
         self._closing = contextlib.ExitStack()
+        (folder / "secret").write_text(f"{self.app_secret}\n")
 
     def set_up(self) -> None:
-        (self.folder / "secret").write_text(f"{self.app_secret}\n")
         self.succeed("db", "migrate")
         self.succeed("org", "add", str(ORG), "--name", "示例公司")
         self.succeed(

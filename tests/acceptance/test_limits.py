@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.postgres, pytest.mark.timeout(240)]
 
 PROCESSES = 4
 CLIENTS = 200
-QUOTA = 400
-BLOCK = 4  # what a process holds of such a quota
+QUOTA = 200
+BLOCK = 2  # what a process holds of such a quota
 INBOX = "/openapi/workbench/meetinginvite/inbox"
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.acceptance.conftest import prepared, scaled
+from tests.acceptance.conftest import prepared, prepared_url, scaled
 from tests.acceptance.process import Client, Installation, Server, free_port
 from tests.browser.browsing import LOOKS, Look, launch
 from tests.browser.workbench import Workbench
 
-__all__ = ["prepared", "scaled"]  # fixtures of the acceptance tests
+__all__ = ["prepared", "prepared_url", "scaled"]  # fixtures of the acceptance tests
 
 
 @pytest.fixture(scope="package")

@@ -51,14 +51,21 @@ class Databases:
 
     def create(self, *, empty: bool = False) -> str:
         """The URL of a fresh database with the newest schema, or without any."""
-        name = f"{self._prefix}_{next(self._numbers)}"
         if not empty and not self._template:
             self._template = f"{self._prefix}_template"
             self._execute(f"CREATE DATABASE {self._template}")
             # In a thread: migrations run a loop of their own.
             with ThreadPoolExecutor(1) as thread:
                 thread.submit(migrate.upgrade, self.url(self._template)).result()
-        origin = "" if empty else f" TEMPLATE {self._template} STRATEGY FILE_COPY"
+        return self._create("" if empty else self._template)
+
+    def copy(self, url: str) -> str:
+        """The URL of a copy of a database that nobody uses."""
+        return self._create(urlsplit(url).path.removeprefix("/"))
+
+    def _create(self, template: str) -> str:
+        name = f"{self._prefix}_{next(self._numbers)}"
+        origin = f" TEMPLATE {template} STRATEGY FILE_COPY" if template else ""
         self._execute(f"CREATE DATABASE {name}{origin}")
         return self.url(name)
 
