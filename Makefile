@@ -35,13 +35,13 @@ run: install ## start the sandbox: huiyao demo $(ARGS)
 .PHONY: test
 test: $(venv)/.dev ## run the whole test suite, PostgreSQL, Kannel and browser included: pytest $(ARGS)
 	@left_out=$$(sh tests/find_tools.sh) || exit 1; \
-	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "not thorough$${left_out:+ and $$left_out}" $(ARGS)
+	set -x; $(bin)/pytest --numprocesses=$(JOBS) -m "not thorough$${left_out:+ and $$left_out}" $(ARGS)
 
 .PHONY: prove
 prove: $(venv)/.dev ## run what takes too long for each change, then the proofs of docs/proof.md; or these alone: ROWS="kill outage"
 ifeq ($(strip $(ROWS)),)
 	@left_out=$$(sh tests/find_tools.sh) || exit 1; \
-	set -x; $(bin)/pytest --numprocesses=$(JOBS) --dist=loadgroup -m "thorough$${left_out:+ and $$left_out}" $(ARGS) \
+	set -x; $(bin)/pytest --numprocesses=$(JOBS) -m "thorough$${left_out:+ and $$left_out}" $(ARGS) \
 		&& tests=0 || tests=1; $(prove) && exit $$tests
 else
 	$(prove) $(ROWS) $(ARGS)

@@ -1,13 +1,35 @@
-"""Fixtures of all tests: a PostgreSQL server for each test process, a fresh migrated database for each test."""
+"""Of all tests: how they are shared out, a PostgreSQL server for each process, a fresh migrated database for each."""
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import structlog
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.storage import postgres
+
+# Files that one test process runs, as what they share is dear: a sandbox, the site, an API played through.
+TOGETHER: Final = {
+    "tests/acceptance/test_scaled.py",
+    "tests/documentation/test_examples.py",
+    "tests/documentation/test_reference.py",
+    "tests/documentation/test_site.py",
+}
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """One test at a time, but for those TOGETHER. (xdist's own groups do nothing with pytest 9.2.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,6 @@ from tests.unit.test_client_callbacks import EVENT, SECRET, TOKEN, hooked, seale
 
 ORG: Final = 85161
 DATABASE: Final = "postgresql://huiyao@db.example/huiyao"  # on a page: a migrated database in the test
-pytestmark = pytest.mark.xdist_group("examples")  # with one sandbox
 # Programs that another test runs to the letter: the first line of each, and where.
 ELSEWHERE: Final = {"import base64, hashlib, hmac, json, os, sys": "tests/acceptance/test_callback_docs.py"}
 

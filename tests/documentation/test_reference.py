@@ -10,8 +10,6 @@ from tests.documentation.reference import DOCS, LANGUAGES, documents, play
 from tests.documentation.writing import Played
 from tests.unit.test_errors import ALL
 
-pytestmark = pytest.mark.xdist_group("reference")  # played once
-
 
 @pytest.fixture(scope="module")
 def played() -> Played:

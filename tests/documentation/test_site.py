@@ -17,7 +17,6 @@ from docs.site.searching import SearchPairs
 from tests.documentation.blocks import ROOT
 
 BUILD_SECONDS: Final = 100
-pytestmark = pytest.mark.xdist_group("site")  # built once
 
 
 class Page(HTMLParser):

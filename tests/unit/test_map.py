@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TOGETHER
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "huiyao"
 
@@ -43,6 +45,20 @@ def test_the_readmes_map_lists_every_module_and_no_other(readme: str) -> None:
 
 def test_both_readmes_draw_the_same_map() -> None:
     assert the_map("README.md") == the_map("README.zh-CN.md")
+
+
+def test_both_readmes_name_the_same_targets_of_make() -> None:
+    english, chinese = (
+        re.findall(r"^make ([a-z-]+)", (ROOT / readme).read_text(), re.MULTILINE)
+        for readme in ("README.md", "README.zh-CN.md")
+    )
+    assert english == chinese
+    makefile = (ROOT / "Makefile").read_text()
+    assert [one for one in english if f"\n.PHONY: {one}\n" not in makefile] == []
+
+
+def test_files_of_tests_that_stay_together_are_there() -> None:
+    assert [file for file in TOGETHER if not (ROOT / file).is_file()] == []
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
