@@ -1,11 +1,12 @@
 """What both databases share of events: who hears of them, their rows, and what of a delivery becomes one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from huiyao.model import Callback, CallbackStyle, Delivery, DeliveryState, Event, EventType
+from huiyao.model import Callback, CallbackStyle, Delivery, DeliveryState, Event, EventType, Meeting
+from huiyao.rules import callbacks
 from huiyao.rules.callbacks import RETRIED_MS, Happening
 from huiyao.storage.event_contract import EventsWanted
 
@@ -51,6 +52,20 @@ def event(row: Sequence[Any]) -> Event:
 def new(happening: Happening, *, at: int) -> tuple[Any, ...]:
     """The values of NEW_FIELDS."""
     return (*msgspec.structs.astuple(happening), at, at, at + RETRIED_MS)
+
+
+def reminded(told: Iterable[Sequence[Any]], meetings: Mapping[tuple[int, int], Meeting]) -> list[Happening]:
+    """Of those told (org_id, meeting_id, uid, msg_status) who was reminded of these meetings; in the order
+    of the meetings, and of a meeting by uid.
+    """
+    places = {key: place for place, key in enumerate(meetings)}
+    found = sorted(
+        (places[org_id, meeting_id], uid, msg_status)
+        for org_id, meeting_id, uid, msg_status in told
+        if (org_id, meeting_id) in places
+    )
+    listed = list(meetings.values())
+    return [callbacks.reminded(listed[place], uid, msg_status) for place, uid, msg_status in found]
 
 
 def failures(deliveries: Iterable[Delivery]) -> list[Delivery]:

@@ -406,8 +406,8 @@ class _Chunk:
         # Messages of one transaction stand in a person's inbox in the order of the tasks that caused them.
         given = columns([(place, *notice) for place, notice in enumerate(notices)])
         reported = {
-            notice[:2]: place
-            for place, notice in enumerate(notices)
+            notice[:2]: meetings[notice[:2]]
+            for notice in notices
             if notice[2] == Kind.REMINDER and (notice[0], meetings[notice[:2]].app_id) in heard
         }
         texted = any(given[_SMS])
@@ -420,9 +420,7 @@ class _Chunk:
             _TELL_AND_REPORT, first, self._now, *given, first_text, [meeting_id for _, meeting_id in reported]
         )
         self._deliveries, self._messages = found[0][:2]
-        reminded = [row for row in found if row[2:4] in reported]
-        reminded.sort(key=lambda row: (reported[row[2:4]], row[4]))
-        return [callbacks.reminded(meetings[row[2:4]], uid=row[4], msg_status=row[5]) for row in reminded]
+        return shared.reminded((row[2:] for row in found), reported)
 
     async def _record(self, late: Sequence[Task]) -> None:
         """Reminders that came too late to be of use go into the history."""

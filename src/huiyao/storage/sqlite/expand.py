@@ -40,7 +40,7 @@ _ANSWERS: Final = """
 """
 _NOTICE: Final = """
     CREATE TEMP TABLE IF NOT EXISTS notice (org_id, meeting_id, sequence, kind, audience, sms, occasion, as_of, params,
-        after_uid, last_uid, due_at, for_app)
+        after_uid, last_uid, due_at)
 """
 _LISTED: Final = "a.position >= 0 AND a.removed_at IS NULL"
 _OTHERS: Final = f"{_LISTED} AND a.organizer = 0"
@@ -82,13 +82,10 @@ TEXT: Final = f"""
     FROM {_PEOPLE} AND n.sms > 0 AND CASE n.sms {_CASES} END
     ON CONFLICT DO NOTHING
 """
-# Who is about to be reminded, for the app; before the messages are written, as it is told of nobody twice.
-_REMINDED: Final = f"""
-    SELECT n.org_id, n.meeting_id, a.uid, a.msg_status
-    FROM {_PEOPLE} AND n.for_app = 1 AND CASE n.audience {_CASES} END
-        AND NOT EXISTS (SELECT 1 FROM message s WHERE s.org_id = n.org_id AND s.meeting_id = n.meeting_id
-            AND s.uid = a.uid AND s.kind = n.kind AND s.occasion = n.occasion)
-    ORDER BY n.rowid, a.uid
+# For apps that are told who is reminded: exactly those whose messages were written.
+_TELL_AND_REPORT: Final = f"""
+    {TELL} RETURNING org_id, meeting_id, uid, (SELECT a.msg_status FROM attendee a
+        WHERE a.org_id = message.org_id AND a.meeting_id = message.meeting_id AND a.uid = message.uid), kind
 """
 _PUT_OFF: Final = "UPDATE task SET due_at = ?, attempt = attempt + 1 WHERE org_id = ? AND id = ?"
 _PUSHED: Final = "UPDATE meeting SET push_status = 1 WHERE org_id = ? AND id = ? AND push_status = 0"
@@ -224,6 +221,7 @@ def _tell(
 ) -> tuple[_Told, list[Happening]]:
     """What was written, and who was reminded of meetings whose apps are to be told."""
     notices: list[tuple[Any, ...]] = []
+    reported: dict[tuple[int, int], Meeting] = {}
     room = 0
     for part in parts:
         task, meeting = part.task, part.meeting
@@ -244,24 +242,26 @@ def _tell(
                     task.resume_uid,
                     part.last_uid,
                     task.due_at,
-                    notice.kind == Kind.REMINDER and part.place in heard,
                 )
             )
+            if notice.kind == Kind.REMINDER and part.place in heard:
+                reported[task.org_id, task.meeting_id] = meeting
     if not notices:
         return _Told(), []
     connection.execute(_NOTICE)
-    connection.executemany("INSERT INTO temp.notice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", notices)
-    reminded: list[Happening] = []
-    if any(notice[-1] for notice in notices):
-        meetings = {(part.meeting.org_id, part.meeting.id): part.meeting for part in parts}
-        for org_id, meeting_id, uid, msg_status in connection.execute(_REMINDED):
-            reminded.append(callbacks.reminded(meetings[org_id, meeting_id], uid, msg_status))
+    connection.executemany("INSERT INTO temp.notice VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", notices)
     deliveries = 0
     if any(notice[_SMS] for notice in notices):
         values = {"first_id": take_ids(connection, room) - 1, "now": now}
         deliveries = connection.execute(TEXT, values).rowcount
     values = {"xid": xid, "first_id": take_ids(connection, room) - 1, "now": now}
-    messages = connection.execute(TELL, values).rowcount
+    reminded: list[Happening] = []
+    if reported:
+        told = connection.execute(_TELL_AND_REPORT, values).fetchall()
+        reminded = shared.reminded((row[:4] for row in told if row[4] == Kind.REMINDER), reported)
+        messages = len(told)
+    else:
+        messages = connection.execute(TELL, values).rowcount
     connection.execute("DELETE FROM temp.notice")
     return _Told(messages, deliveries), reminded
 
