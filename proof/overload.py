@@ -214,7 +214,9 @@ def _flooded(
         arguments = {"rate": before * TIMES_CAPACITY, "seconds": seconds}
         with flood.apart(port, requests, connections=CONNECTIONS, **arguments) as over:
             found = over.result()
-    back, rates, due = _back(port, requests, before, url)
+    due = _due(url)
+    back, rates = _back(port, requests, before)
+    left = _due(url)
     wrong = [*sorted(set(watching.failures))]
     wrong += [f"{found.silent} were shed without Retry-After"] if found.silent else []
     wrong += [f"{count} were answered {said}" for said, count in found.said.items()]
@@ -238,7 +240,7 @@ def _flooded(
                 at_most=BACK_SECONDS,
                 why=f"the stretches of {STRETCH_SECONDS} s until then made {min(rates):,.0f} to {max(rates):,.0f}"
                 f" a second, in the middle {report.middle(rates, 0):,.0f}, while those who dispatch in the same"
-                f" process worked off {due[0]:,} announcements that were due; {due[-1]:,} were left",
+                f" process worked off {due:,} announcements that were due; {left:,} were left",
             ),
         ),
     )
@@ -249,24 +251,19 @@ def _capacity(port: int, requests: Sequence[bytes]) -> float:
     return report.middle([_stretch(port, requests) for _ in range(STRETCHES)], 1)
 
 
-def _back(
-    port: int, requests: Sequence[bytes], before: float, url: str
-) -> tuple[float, list[float], list[int]]:
-    """Seconds until one stretch went as before, at most a minute; the rates of all stretches until then, and how many
-    tasks were due before the first and after each.
-    """
+def _back(port: int, requests: Sequence[bytes], before: float) -> tuple[float, list[float]]:
+    """Seconds until one stretch went as before, at most a minute; and the rates of all stretches until then."""
     began = time.monotonic()
     rates: list[float] = []
-    due = [_due(url)]
     while time.monotonic() - began < 60:
         rates.append(_stretch(port, requests))
-        due.append(_due(url))
         if rates[-1] > 0.9 * before:
             break
-    return time.monotonic() - began - STRETCH_SECONDS, rates, due
+    return time.monotonic() - began - STRETCH_SECONDS, rates
 
 
 def _due(url: str) -> int:
+    """How many tasks wait to be told."""
     ((count,),) = records.fetch(url, records.WAITING.format(now=time.time_ns() // 1_000_000))[0]
     return int(count)
 
